@@ -1,0 +1,28 @@
+/* Control groups version 2, as a container for a unit's processes: a directory below the
+ * supervisor's own, if that one is ours to use. No controllers, no limits; only cgroup.kill and
+ * cgroup.events, which need none (so a hybrid mount without controllers is enough).
+ *
+ * Ours to use: under systemd only what is marked as delegated (systemd's CGROUP_DELEGATION.md: a
+ * single writer per subtree), elsewhere what we may write to. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* The absolute path of the directory below which we may make groups, into a new string that the
+ * caller frees. Returns 0, -ENOENT (no version 2 mount), -EACCES (not delegated, or read-only),
+ * -EOPNOTSUPP (no cgroup.kill: Linux before 5.14). */
+int cgroup_find_own(char **path);
+
+/* Makes PARENT/NAME. PATH is the caller's to free. Returns 0 or a negative errno; a directory of that
+ * name which is there already and has no process in it is taken over, else -EBUSY. */
+int cgroup_make(const char *parent, const char *name, char **path);
+/* Removes the directory and empty ones below it. Returns 0 or a negative errno (-EBUSY: processes). */
+int cgroup_remove(const char *path);
+
+/* Both take a descriptor that was opened before: nothing is opened or allocated here. */
+int cgroup_kill(int kill_fd);
+/* 1 if a process is in the group or below it, 0 if none, or a negative errno. */
+int cgroup_is_populated(int events_fd);
+/* Opens FILE ("cgroup.kill", "cgroup.events", ...) in PATH, or gives a negative errno. */
+int cgroup_open(const char *path, const char *file, int flags);
