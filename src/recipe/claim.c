@@ -1,0 +1,103 @@
+#include "recipe/claim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "util/clock.h"
+#include "util/macros.h"
+
+#ifdef ZKSUP_MUTANTS
+enum ClaimMutantKind claim_mutant = MUTANT_NONE;
+#endif
+
+int claim_init(Claim *claim, const char *node, const char *record, const char *id, const Record *text)
+{
+        int n;
+
+        *claim = (Claim){.state = CLAIM_NONE};
+        if (strlen(node) >= ZNODE_PATH_MAX || strlen(record) >= ZNODE_PATH_MAX)
+                return -ENAMETOOLONG;
+        strcpy(claim->node, node);
+        strcpy(claim->record, record);
+        n = snprintf(claim->grant, ZNODE_PATH_MAX, "%s/%s", record, id);
+        if (n >= ZNODE_PATH_MAX)
+                return -ENAMETOOLONG;
+        claim->data_len = record_to_string(text, claim->data);
+        return 0;
+}
+
+static Op *add_op(Claim *claim, enum OpKind kind, const char *path)
+{
+        Op *op;
+
+        assert(claim->n_ops < ARRAY_SIZE(claim->ops));
+        op = &claim->ops[claim->n_ops++];
+        *op = (Op){.kind = kind, .path = path, .version = VERSION_ANY, .mode = CREATE_PERSISTENT};
+        return op;
+}
+
+void claim_add_create_ops(Claim *claim, size_t n_own)
+{
+        const char *id = strrchr(claim->grant, '/') + 1;
+        Op *op;
+
+        claim->n_ops = n_own;
+        op = add_op(claim, OP_CREATE, claim->record);
+        op->data = id;
+        op->data_len = strlen(id);
+        op = add_op(claim, OP_CREATE, claim->grant);
+        op->data = claim->data;
+        op->data_len = claim->data_len;
+        /* For its Stat: a create inside a multi replies with the path only, a set with the czxid. */
+        op = add_op(claim, OP_SET, claim->grant);
+        op->data = claim->data;
+        op->data_len = claim->data_len;
+}
+
+void claim_make_release_ops(Claim *claim, bool with_node)
+{
+        claim->n_ops = 0;
+        add_op(claim, OP_DELETE, claim->grant);
+        add_op(claim, OP_DELETE, claim->record);
+        if (with_node && !claim->node_gone)
+                add_op(claim, OP_DELETE, claim->node);
+}
+
+uint64_t claim_stop_usec(const Claim *claim, const Timing *timing)
+{
+        return usec_sub(claim->deadline_usec, timing->kill_usec + timing->grace_usec);
+}
+
+void claim_lose(Claim *claim, const char *reason)
+{
+        if (claim->state == CLAIM_LOST)
+                return;
+        claim->state = CLAIM_LOST;
+        claim->reported = false;
+        snprintf(claim->reason, sizeof(claim->reason), "%s", reason);
+}
+
+void claim_grant(Claim *claim, const Timing *timing, const Reply *reply, uint64_t now_usec)
+{
+        const OpResult *set = &reply->results[reply->n_results - 1];
+
+        claim->token = set->stat.czxid;
+        claim->version = set->stat.version;
+        claim->deadline_usec = (CLAIM_MUTANT(MUTANT_REPLY_TIME) ? now_usec : reply->sent_usec) + timing->lease_usec;
+        claim->state = CLAIM_HELD;
+        if (now_usec >= claim_stop_usec(claim, timing) && !CLAIM_MUTANT(MUTANT_REVIVE))
+                claim_lose(claim, "the answer to the claim came too late");
+}
+
+void claim_extend(Claim *claim, const Timing *timing, uint64_t sent_usec, uint64_t now_usec)
+{
+        uint64_t from = CLAIM_MUTANT(MUTANT_REPLY_TIME) ? now_usec : sent_usec;
+
+        if (claim->state != CLAIM_HELD)
+                return;
+        if (now_usec >= claim_stop_usec(claim, timing) && !CLAIM_MUTANT(MUTANT_REVIVE)) {
+                claim_lose(claim, "no renewal was acknowledged in time");
+                return;
+        }
+        claim->deadline_usec = MAX(claim->deadline_usec, from + timing->lease_usec);
+}

@@ -1,0 +1,350 @@
+#include "recipe/janitor.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "util/clock.h"
+#include "util/macros.h"
+
+void janitor_init(Janitor *j, const char *pool, const char *records, uint64_t first, uint64_t pause_usec)
+{
+        *j = (Janitor){.first = first, .next_usec = USEC_INFINITY, .pause_usec = pause_usec};
+        snprintf(j->pool, sizeof(j->pool), "%s", pool);
+        snprintf(j->records, sizeof(j->records), "%s", records);
+}
+
+void janitor_deinit(Janitor *j)
+{
+        numbers_deinit(&j->recorded);
+}
+
+void janitor_set_pause(Janitor *j, uint64_t pause_usec)
+{
+        j->pause_usec = pause_usec;
+}
+
+void janitor_set_number(Janitor *j, bool has_number, uint64_t number)
+{
+        j->has_number = has_number;
+        j->number = number;
+}
+
+static Request *ask(Janitor *j, Effects *effects, enum JanitorState state, enum RequestKind kind, const char *path)
+{
+        assert(!j->under_way);
+        j->under_way = true;
+        j->state = state;
+        return effects_request(effects, kind, ++j->tag, path);
+}
+
+static void pause_before_lists(Janitor *j, uint64_t now_usec)
+{
+        j->state = JANITOR_PAUSE;
+        j->next_usec = now_usec + j->pause_usec;
+}
+
+static void ask_records(Janitor *j, Effects *effects)
+{
+        j->dirty = false;
+        ask(j, effects, JANITOR_RECORDS, REQUEST_CHILDREN, j->records)->watch = true;
+}
+
+static const char *record_path(Janitor *j, const Sighting *sighting)
+{
+        snprintf(j->record_path, sizeof(j->record_path), "%s/%" PRIu64, j->records, sighting->number);
+        return j->record_path;
+}
+
+static const char *grant_path(Janitor *j, const Sighting *sighting)
+{
+        snprintf(j->path, sizeof(j->path), "%s/%" PRIu64 "/%s", j->records, sighting->number, sighting->grant);
+        return j->path;
+}
+
+static void ask_take(Janitor *j, Effects *effects)
+{
+        Sighting *sighting = &j->sightings[j->current];
+        Request *request;
+        bool bare = sighting->grant[0] == '\0';
+        size_t n = 0;
+
+        if (!bare)
+                j->ops[n++] = (Op){.kind = OP_DELETE, .path = grant_path(j, sighting), .version = sighting->version};
+        j->ops[n++] = (Op){.kind = OP_DELETE,
+                .path = record_path(j, sighting),
+                .version = bare ? sighting->version : VERSION_ANY};
+        request = ask(j, effects, JANITOR_TAKE, REQUEST_MULTI, j->record_path);
+        request->ops = j->ops;
+        request->n_ops = n;
+}
+
+/* What to do next when nothing is under way: read what is not yet in sight, take what is due. */
+static void go_on(Janitor *j, uint64_t now_usec, Effects *effects)
+{
+        uint64_t next = USEC_INFINITY;
+
+        if (!j->attached || j->under_way)
+                return;
+        for (j->current = 0; j->current < j->n_sightings; j->current++) {
+                Sighting *sighting = &j->sightings[j->current];
+
+                if (!sighting->seen) {
+                        ask(j, effects, JANITOR_RECORD, REQUEST_GET, record_path(j, sighting));
+                        return;
+                }
+                if (now_usec >= sighting->due_usec) {
+                        if (!sighting->wedged) {
+                                ask_take(j, effects);
+                                return;
+                        }
+                        sighting->seen = false; /* look again whether it is still wedged */
+                        ask(j, effects, JANITOR_RECORD, REQUEST_GET, record_path(j, sighting));
+                        return;
+                }
+                next = MIN(next, sighting->due_usec);
+        }
+        if (j->dirty) {
+                pause_before_lists(j, now_usec);
+                j->next_usec = MIN(j->next_usec, next);
+                return;
+        }
+        j->state = JANITOR_AWAKE;
+        j->next_usec = next;
+}
+
+static void look_at_predecessor(Janitor *j, uint64_t now_usec, Effects *effects)
+{
+        if (!j->attached || j->under_way)
+                return;
+        if (!j->has_number || j->number == j->first) {
+                pause_before_lists(j, now_usec);
+                return;
+        }
+        snprintf(j->path, sizeof(j->path), "%s/%" PRIu64, j->pool, j->number - 1);
+        ask(j, effects, JANITOR_PRED, REQUEST_EXISTS, j->path)->watch = true;
+}
+
+static void drop_sighting(Janitor *j, size_t i)
+{
+        j->sightings[i] = j->sightings[--j->n_sightings];
+}
+
+static bool has_sighting(const Janitor *j, uint64_t number)
+{
+        for (size_t i = 0; i < j->n_sightings; i++)
+                if (j->sightings[i].number == number)
+                        return true;
+        return false;
+}
+
+/* Dead: recorded, but not in the pool. The records were read first: a number that was claimed in
+ * between is not among them, one that was released in between turns out to have no record. */
+static void on_pool(Janitor *j, const Event *event, Effects *effects)
+{
+        Numbers living = {0};
+
+        if (numbers_from_names(&living, event->reply.children, event->reply.n_children) < 0) {
+                pause_before_lists(j, event->now_usec);
+                return;
+        }
+        for (size_t i = j->n_sightings; i-- > 0;)
+                if (!numbers_has(&j->recorded, j->sightings[i].number))
+                        drop_sighting(j, i);
+        for (size_t i = 0; i < j->recorded.n && j->n_sightings < JANITOR_SIGHTINGS_MAX; i++) {
+                uint64_t number = j->recorded.items[i];
+
+                if (numbers_has(&living, number) || has_sighting(j, number) || (j->has_number && number == j->number))
+                        continue;
+                j->sightings[j->n_sightings++] = (Sighting){.number = number};
+        }
+        numbers_deinit(&living);
+        go_on(j, event->now_usec, effects);
+}
+
+static void on_record(Janitor *j, const Event *event, Effects *effects)
+{
+        Sighting *sighting = &j->sightings[j->current];
+        const Reply *reply = &event->reply;
+
+        if (reply->outcome != OUTCOME_OK) {
+                drop_sighting(j, j->current);
+                go_on(j, event->now_usec, effects);
+                return;
+        }
+        if (reply->data_len > 0 && reply->data_len < sizeof(sighting->grant) && !memchr(reply->data, '/', reply->data_len) &&
+                !memchr(reply->data, '\0', reply->data_len)) {
+                memcpy(sighting->grant, reply->data, reply->data_len);
+                sighting->grant[reply->data_len] = '\0';
+                sighting->version = reply->stat.version;
+                ask(j, effects, JANITOR_GRANT, REQUEST_GET, grant_path(j, sighting));
+                return;
+        }
+        /* A record without a grant was not made by us: the longest lease there is, and its own version. */
+        sighting->grant[0] = '\0';
+        sighting->version = reply->stat.version;
+        sighting->seen = true;
+        sighting->due_usec = event->now_usec + timing_takeover_wait_usec(TIMING_LEASE_MAX_USEC);
+        go_on(j, event->now_usec, effects);
+}
+
+static void on_grant(Janitor *j, const Event *event, Effects *effects)
+{
+        Sighting *sighting = &j->sightings[j->current];
+        Record record;
+
+        if (event->reply.outcome == OUTCOME_OK) {
+                record_parse(event->reply.data, event->reply.data_len, &record);
+                sighting->version = event->reply.stat.version;
+                sighting->wedged = record.state == RECORD_WEDGED;
+        } else {
+                sighting->grant[0] = '\0'; /* the record's own version, from on_record() */
+                record.lease_usec = TIMING_LEASE_MAX_USEC;
+        }
+        sighting->seen = true;
+        sighting->due_usec =
+                event->now_usec + (CLAIM_MUTANT(MUTANT_NO_WAIT) ? 0 : timing_takeover_wait_usec(record.lease_usec));
+        go_on(j, event->now_usec, effects);
+}
+
+static void on_taken(Janitor *j, const Event *event, Effects *effects)
+{
+        if (event->reply.outcome == OUTCOME_BAD_VERSION) {
+                j->sightings[j->current].seen = false; /* renewed: it lives, the wait starts anew */
+        } else {
+                j->removed += event->reply.outcome == OUTCOME_OK;
+                j->dirty |= event->reply.outcome != OUTCOME_OK;
+                drop_sighting(j, j->current);
+        }
+        go_on(j, event->now_usec, effects);
+}
+
+static void on_answer(Janitor *j, const Event *event, Effects *effects)
+{
+        switch (j->state) {
+        case JANITOR_PRED:
+                if (event->reply.outcome == OUTCOME_OK) {
+                        j->state = JANITOR_ASLEEP;
+                        j->n_sightings = 0;
+                        j->next_usec = USEC_INFINITY;
+                } else {
+                        pause_before_lists(j, event->now_usec);
+                }
+                break;
+        case JANITOR_RECORDS:
+                if (numbers_from_names(&j->recorded, event->reply.children,
+                            event->reply.outcome == OUTCOME_OK ? event->reply.n_children : 0) < 0)
+                        pause_before_lists(j, event->now_usec);
+                else
+                        ask(j, effects, JANITOR_POOL, REQUEST_CHILDREN, j->pool);
+                break;
+        case JANITOR_POOL:
+                on_pool(j, event, effects);
+                break;
+        case JANITOR_RECORD:
+                on_record(j, event, effects);
+                break;
+        case JANITOR_GRANT:
+                on_grant(j, event, effects);
+                break;
+        case JANITOR_TAKE:
+                on_taken(j, event, effects);
+                break;
+        case JANITOR_OFF:
+        case JANITOR_ASLEEP:
+        case JANITOR_PAUSE:
+        case JANITOR_AWAKE:
+                break;
+        }
+}
+
+static void on_reply(Janitor *j, const Event *event, Effects *effects)
+{
+        if (event->reply.tag != j->tag || !j->under_way)
+                return;
+        j->under_way = false;
+        switch (event->reply.outcome) {
+        case OUTCOME_UNKNOWN:
+        case OUTCOME_EXPIRED:
+                pause_before_lists(j, event->now_usec); /* nothing lost: the lists tell */
+                break;
+        case OUTCOME_OK:
+        case OUTCOME_NO_NODE:
+        case OUTCOME_NODE_EXISTS:
+        case OUTCOME_BAD_VERSION:
+        case OUTCOME_NOT_EMPTY:
+        case OUTCOME_NO_CHILDREN:
+        case OUTCOME_DENIED:
+        case OUTCOME_ROLLED_BACK:
+        case OUTCOME_REFUSED:
+                on_answer(j, event, effects);
+                break;
+        }
+}
+
+/* Of the predecessor's znode (tag of JANITOR_PRED is not remembered: any deletion or creation is a
+ * reason to look there first), or of the records. */
+static void on_watch(Janitor *j, const Event *event, Effects *effects)
+{
+        if (event->watch.kind == WATCH_CHILDREN) {
+                j->dirty = true;
+                if (j->state == JANITOR_AWAKE)
+                        go_on(j, event->now_usec, effects);
+                return;
+        }
+        if (j->state == JANITOR_ASLEEP || j->state == JANITOR_AWAKE || j->state == JANITOR_PAUSE)
+                look_at_predecessor(j, event->now_usec, effects);
+}
+
+static void on_time(Janitor *j, uint64_t now_usec, Effects *effects)
+{
+        if (now_usec < j->next_usec || !j->attached)
+                return;
+        j->next_usec = USEC_INFINITY;
+        if (j->state == JANITOR_PAUSE)
+                ask_records(j, effects);
+        else if (j->state == JANITOR_AWAKE)
+                go_on(j, now_usec, effects);
+}
+
+void janitor_step(Janitor *j, const Event *event, Effects *effects)
+{
+        if (j->state == JANITOR_OFF && event->kind != EVENT_START && event->kind != EVENT_SESSION)
+                return;
+        switch (event->kind) {
+        case EVENT_START:
+                /* A request of before may be under way; its reply is passed over by its tag. */
+                j->under_way = false;
+                j->tag++;
+                j->n_sightings = 0;
+                j->state = JANITOR_PAUSE;
+                look_at_predecessor(j, event->now_usec, effects);
+                break;
+        case EVENT_REPLY:
+                on_reply(j, event, effects);
+                break;
+        case EVENT_WATCH:
+                on_watch(j, event, effects);
+                break;
+        case EVENT_SESSION:
+                j->attached = event->session.change == SESSION_ATTACHED;
+                j->under_way = false;
+                if (j->attached && j->state != JANITOR_OFF)
+                        look_at_predecessor(j, event->now_usec, effects);
+                break;
+        case EVENT_TIME:
+                on_time(j, event->now_usec, effects);
+                break;
+        case EVENT_DEAD:
+                break;
+        case EVENT_RELEASE:
+                j->state = JANITOR_OFF;
+                j->under_way = false;
+                j->next_usec = USEC_INFINITY;
+                break;
+        }
+}
+
+uint64_t janitor_deadline(const Janitor *j)
+{
+        return j->attached && !j->under_way && j->state != JANITOR_OFF ? j->next_usec : USEC_INFINITY;
+}

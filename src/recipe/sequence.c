@@ -1,0 +1,785 @@
+#include "recipe/sequence.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "util/clock.h"
+#include "util/macros.h"
+#include "util/text.h"
+
+#define TICKET_PREFIX "t-"
+/* A name of ours is shorter: prefix, uuid, ten digits. */
+#define CHILD_MAX 100
+/* After a reply that settles nothing although there is contact, or a lost race. Short: the others
+ * have what they wanted; not nothing: the list that the next try reads must be able to change. */
+#define RETRY_USEC (20 * USEC_PER_MSEC)
+#define RETRY_MAX_USEC USEC_PER_SEC
+
+enum ParentsStep {
+        PARENTS_LEAVES,
+        PARENTS_ALL,
+        PARENTS_EACH, /* and up to n_parents - 1 more */
+};
+
+enum CleanStep {
+        CLEAN_CLAIM, /* grant, record, node in one multi */
+        CLEAN_LOOK,  /* the grant was gone: is the node there, and ours? */
+        CLEAN_NODE,
+};
+
+const char *sequence_state_to_string(enum SequenceState state)
+{
+        switch (state) {
+        case SEQUENCE_IDLE:
+                return "idle";
+        case SEQUENCE_RECORDS:
+                return "reading the records";
+        case SEQUENCE_PARENTS:
+                return "making the parents";
+        case SEQUENCE_TICKET:
+                return "taking a ticket";
+        case SEQUENCE_POOL:
+                return "reading the pool";
+        case SEQUENCE_CLAIM:
+                return "claiming";
+        case SEQUENCE_WAIT:
+                return "waiting";
+        case SEQUENCE_HELD:
+                return "held";
+        case SEQUENCE_LOST:
+                return "lost";
+        case SEQUENCE_CLEAN:
+                return "cleaning up";
+        case SEQUENCE_RELEASED:
+                return "released";
+        case SEQUENCE_FAILED:
+                return "failed";
+        }
+        return "?";
+}
+
+static void enter(Sequence *s, enum SequenceState state, Effects *effects, const char *cause)
+{
+        if (state == s->state)
+                return;
+        assert(s->state != SEQUENCE_FAILED);
+        assert(state != SEQUENCE_HELD || s->state == SEQUENCE_CLAIM);
+        assert(s->state != SEQUENCE_LOST || state == SEQUENCE_CLEAN);
+        snprintf(effects_append(effects, EFFECT_TRACE)->trace.text, sizeof((Effect){0}.trace.text),
+                "sequence: %s -> %s (%s)", sequence_state_to_string(s->state), sequence_state_to_string(state), cause);
+        s->state = state;
+        s->retry_usec = USEC_INFINITY;
+}
+
+/* --- parents ------------------------------------------------------------------------------------ */
+
+static int add_parent(Sequence *s, const char *path, enum CreateMode mode)
+{
+        if (strlen(path) >= ZNODE_PATH_MAX || s->n_parents == SEQUENCE_PARENTS_MAX)
+                return -ENAMETOOLONG;
+        strcpy(s->parents[s->n_parents], path);
+        s->parents_ops[s->n_parents] = (Op){.kind = OP_CREATE, .mode = mode, .path = s->parents[s->n_parents]};
+        s->n_parents++;
+        return 0;
+}
+
+/* Every prefix of PATH that is longer than FROM characters. */
+static int add_prefixes(Sequence *s, const char *path, size_t from)
+{
+        char prefix[ZNODE_PATH_MAX];
+        int r = 0;
+
+        for (const char *p = path + from + 1; r == 0 && (p = strchr(p, '/')); p++) {
+                snprintf(prefix, sizeof(prefix), "%.*s", (int)(p - path), path);
+                r = add_parent(s, prefix, CREATE_PERSISTENT);
+        }
+        return r;
+}
+
+/* Order: root, the kinds, and last the two leaves. Those are containers, which go some time after
+ * their last child: an unused pool leaves nothing. */
+static int init_parents(Sequence *s, const char *root)
+{
+        int r = add_prefixes(s, s->pool, 0);
+
+        if (r == 0)
+                r = add_prefixes(s, s->records, strlen(root));
+        if (r == 0)
+                r = add_parent(s, s->pool, CREATE_CONTAINER);
+        if (r == 0)
+                r = add_parent(s, s->records, CREATE_CONTAINER);
+        return r;
+}
+
+/* --- requests ----------------------------------------------------------------------------------- */
+
+static Request *ask(Sequence *s, Effects *effects, enum RequestKind kind, const char *path)
+{
+        assert(!s->under_way);
+        s->under_way = true;
+        s->retry_usec = USEC_INFINITY;
+        return effects_request(effects, kind, ++s->tag, path);
+}
+
+static void ask_children(Sequence *s, Effects *effects, const char *path, bool watch)
+{
+        ask(s, effects, REQUEST_CHILDREN, path)->watch = watch;
+}
+
+static void ask_multi(Sequence *s, Effects *effects, const Op *ops, size_t n)
+{
+        Request *request = ask(s, effects, REQUEST_MULTI, ops[0].path);
+
+        request->ops = ops;
+        request->n_ops = n;
+}
+
+static void ask_ticket(Sequence *s, Effects *effects, const char *cause)
+{
+        enter(s, SEQUENCE_TICKET, effects, cause);
+        snprintf(s->ticket, sizeof(s->ticket), "%s/" TICKET_PREFIX "%s-", s->pool, s->id);
+        s->ticket_maybe = true;
+        ask(s, effects, REQUEST_CREATE, s->ticket)->mode = CREATE_EPHEMERAL_SEQUENTIAL;
+}
+
+static void ask_pool(Sequence *s, Effects *effects, const char *cause)
+{
+        enter(s, SEQUENCE_POOL, effects, cause);
+        s->dropping = false;
+        ask_children(s, effects, s->pool, s->watching);
+}
+
+static void ask_clean(Sequence *s, Effects *effects, const char *cause)
+{
+        enter(s, SEQUENCE_CLEAN, effects, cause);
+        s->clean_step = CLEAN_CLAIM;
+        claim_make_release_ops(&s->claim, s->node_lives);
+        ask_multi(s, effects, s->claim.ops, s->claim.n_ops);
+}
+
+static void ask_parents(Sequence *s, Effects *effects, const char *cause)
+{
+        enter(s, SEQUENCE_PARENTS, effects, cause);
+        if (s->parents_step == PARENTS_LEAVES)
+                ask_multi(s, effects, s->parents_ops + s->n_parents - 2, 2);
+        else if (s->parents_step == PARENTS_ALL)
+                ask_multi(s, effects, s->parents_ops, s->n_parents);
+        else
+                ask_multi(s, effects, &s->parents_ops[s->parents_step - PARENTS_EACH], 1);
+}
+
+/* First the two leaves at once, then, if there is less than that, all at once: on an empty ensemble
+ * two requests, for a new pool one. If that was not it, one after another. */
+static void begin_parents(Sequence *s, Effects *effects, const char *cause)
+{
+        s->parents_step = s->parents_asked ? PARENTS_EACH : PARENTS_LEAVES;
+        s->parents_asked = true;
+        ask_parents(s, effects, cause);
+}
+
+static int make_claim(Sequence *s, uint64_t number)
+{
+        char node[ZNODE_PATH_MAX + 24], record[ZNODE_PATH_MAX + 24], id[80];
+
+        snprintf(node, sizeof(node), "%s/%" PRIu64, s->pool, number);
+        snprintf(record, sizeof(record), "%s/%" PRIu64, s->records, number);
+        snprintf(id, sizeof(id), "%s-%u", s->id, s->attempts++);
+        s->text.lease_usec = s->timing.lease_usec;
+        return claim_init(&s->claim, node, record, id, &s->text);
+}
+
+static void fail(Sequence *s, Effects *effects, enum Outcome outcome, const char *path)
+{
+        Effect *effect;
+
+        enter(s, SEQUENCE_FAILED, effects, outcome_to_string(outcome));
+        effect = effects_append(effects, EFFECT_FAILED);
+        effect->failed.outcome = outcome;
+        snprintf(effect->failed.text, sizeof(effect->failed.text), "%s: %s", path, outcome_to_string(outcome));
+}
+
+static void ask_claim(Sequence *s, uint64_t number, Effects *effects)
+{
+        if (make_claim(s, number) < 0) {
+                fail(s, effects, OUTCOME_REFUSED, s->pool);
+                return;
+        }
+        enter(s, SEQUENCE_CLAIM, effects, "a number is free");
+        s->number = number;
+        s->claim_maybe = s->node_lives = s->ticket_maybe = true;
+        s->claim.ops[0] = (Op){.kind = OP_DELETE, .path = s->ticket, .version = VERSION_ANY};
+        s->claim.ops[1] = (Op){.kind = OP_CREATE, .mode = CREATE_EPHEMERAL, .path = s->claim.node};
+        claim_add_create_ops(&s->claim, 2);
+        ask_multi(s, effects, s->claim.ops, s->claim.n_ops);
+}
+
+/* A try that changed nothing, or a reply that settles nothing: again, a little later. */
+static void retry_later(Sequence *s, uint64_t now_usec)
+{
+        unsigned doublings = MIN(s->collisions, 6U);
+
+        s->collisions++;
+        s->retry_usec = now_usec + MIN(RETRY_USEC << doublings, RETRY_MAX_USEC);
+}
+
+static void release_done(Sequence *s, Effects *effects, const char *cause)
+{
+        enter(s, SEQUENCE_RELEASED, effects, cause);
+        effects_append(effects, EFFECT_RELEASED);
+}
+
+/* From whatever state that waits for nothing: the next thing to do. */
+static void start_over(Sequence *s, Effects *effects, const char *cause)
+{
+        if (!s->attached || s->under_way)
+                return; /* on ATTACHED, or on the reply */
+        if (s->claim_maybe) {
+                ask_clean(s, effects, cause);
+        } else if (!s->want) {
+                if (s->ticket_made || s->ticket_maybe)
+                        ask_pool(s, effects, cause); /* finds it by its id, and deletes it */
+                else
+                        release_done(s, effects, cause);
+        } else {
+                enter(s, SEQUENCE_RECORDS, effects, cause);
+                s->stirred = false;
+                ask_children(s, effects, s->records, s->watching);
+        }
+}
+
+/* --- choosing ----------------------------------------------------------------------------------- */
+
+/* The order of a ticket: the ten digits that the server has appended (Programmer's Guide,
+ * "Sequence Nodes"); they may go on past ten, and below zero they are of no use to anybody. */
+static bool ticket_order(const char *name, uint64_t *order)
+{
+        const char *dash = strrchr(name, '-');
+
+        return text_has_prefix(name, TICKET_PREFIX) && dash && text_to_u64(dash + 1, 0, UINT64_MAX, order) == 0;
+}
+
+static bool ticket_is_mine(const Sequence *s, const char *name)
+{
+        size_t n = strlen(s->id);
+
+        return text_has_prefix(name, TICKET_PREFIX) && strncmp(name + strlen(TICKET_PREFIX), s->id, n) == 0 &&
+                name[strlen(TICKET_PREFIX) + n] == '-';
+}
+
+typedef struct Queue {
+        const char *mine;   /* my ticket, the lowest if a lost reply has left two */
+        const char *second; /* that other one */
+        const char *ahead;  /* the ticket before mine */
+        uint64_t rank;      /* 1: nobody before me */
+} Queue;
+
+static Queue queue_of(const Sequence *s, const Reply *reply)
+{
+        Queue q = {.rank = 1};
+        uint64_t my_order = 0, best = 0, order;
+
+        for (size_t i = 0; i < reply->n_children; i++) {
+                const char *name = reply->children[i];
+
+                if (!ticket_is_mine(s, name) || !ticket_order(name, &order))
+                        continue;
+                if (!q.mine || order < my_order) {
+                        q.second = q.mine;
+                        q.mine = name;
+                        my_order = order;
+                } else {
+                        q.second = name;
+                }
+        }
+        for (size_t i = 0; q.mine && i < reply->n_children; i++) {
+                if (!ticket_order(reply->children[i], &order) || order >= my_order)
+                        continue;
+                q.rank++;
+                if (!q.ahead || order > best) {
+                        q.ahead = reply->children[i];
+                        best = order;
+                }
+        }
+        return q;
+}
+
+/* Whether there is one that can be had now. */
+static bool choose(const Sequence *s, const Numbers *living, uint64_t rank, uint64_t *number)
+{
+        if (s->prefer >= s->first && s->prefer <= s->max && s->prefer != UINT64_MAX &&
+                !numbers_has(living, s->prefer) && !numbers_has(&s->dead, s->prefer)) {
+                *number = s->prefer;
+                return true;
+        }
+        if (s->reuse == SEQUENCE_REUSE_WAIT) {
+                *number = numbers_kth_free(living, NULL, s->first, rank);
+                if (numbers_has(&s->dead, *number))
+                        return false;
+        } else {
+                *number = numbers_kth_free(living, &s->dead, s->first, rank);
+        }
+        return *number <= s->max;
+}
+
+static void wait_in_line(Sequence *s, const Queue *q, const Numbers *living, Effects *effects)
+{
+        Effect *effect;
+
+        if (q->rank == 1 && (!s->watching || s->stirred)) {
+                s->watching = true; /* read both lists again, this time with watches */
+                start_over(s, effects, "no number is free");
+                return;
+        }
+        s->watching = q->rank == 1;
+        enter(s, SEQUENCE_WAIT, effects, "no number is free");
+        effect = effects_append(effects, EFFECT_WAITING);
+        snprintf(effect->waiting.text, sizeof(effect->waiting.text),
+                "no number is free in %.60s: %zu in use, %zu records, position %" PRIu64 " in line", s->pool,
+                living->n, s->dead.n, q->rank);
+        if (q->rank > 1) {
+                /* The ticket ahead wakes us, not every change of the pool: no herd. */
+                snprintf(s->ahead, sizeof(s->ahead), "%s/%.*s", s->pool, CHILD_MAX, q->ahead);
+                ask(s, effects, REQUEST_EXISTS, s->ahead)->watch = true;
+        }
+}
+
+static void drop_ticket(Sequence *s, const char *name, Effects *effects)
+{
+        s->dropping = true;
+        snprintf(s->ahead, sizeof(s->ahead), "%s/%.*s", s->pool, CHILD_MAX, name);
+        ask(s, effects, REQUEST_DELETE, s->ahead);
+}
+
+static void on_pool(Sequence *s, const Event *event, Effects *effects)
+{
+        Numbers living = {0};
+        Queue q = queue_of(s, &event->reply);
+        uint64_t number;
+
+        s->ticket_maybe = false;
+        s->ticket_made = q.mine != NULL;
+        if (q.second || (q.mine && !s->want)) { /* stays in POOL; its reply starts over */
+                s->ticket_maybe = true;
+                drop_ticket(s, q.second ? q.second : q.mine, effects);
+                return;
+        }
+        if (!s->want) {
+                release_done(s, effects, "the ticket is gone");
+                return;
+        }
+        if (!q.mine) {
+                ask_ticket(s, effects, "our ticket is not in the list");
+                return;
+        }
+        if (numbers_from_names(&living, event->reply.children, event->reply.n_children) < 0) {
+                retry_later(s, event->now_usec);
+                return;
+        }
+        snprintf(s->ticket, sizeof(s->ticket), "%s/%.*s", s->pool, CHILD_MAX, q.mine);
+        if (choose(s, &living, q.rank, &number))
+                ask_claim(s, number, effects);
+        else
+                wait_in_line(s, &q, &living, effects);
+        numbers_deinit(&living);
+}
+
+/* --- replies ------------------------------------------------------------------------------------ */
+
+static void on_claimed(Sequence *s, const Event *event, Effects *effects)
+{
+        Effect *effect;
+
+        s->ticket_made = s->ticket_maybe = false;
+        s->collisions = 0;
+        s->watching = s->parents_asked = false;
+        claim_grant(&s->claim, &s->timing, &event->reply, event->now_usec);
+        if (!s->want || s->claim.state == CLAIM_LOST) {
+                start_over(s, effects, s->want ? "the answer to the claim came too late" : "not wanted any more");
+                return;
+        }
+        enter(s, SEQUENCE_HELD, effects, "claimed");
+        effect = effects_append(effects, EFFECT_HELD);
+        effect->held.number = s->number;
+        effect->held.token = s->claim.token;
+        effect->held.deadline_usec = s->claim.deadline_usec;
+}
+
+/* The operation at which a multi failed. */
+static size_t failed_op(const Reply *reply)
+{
+        for (size_t i = 0; i < reply->n_results; i++)
+                if (reply->results[i].outcome != OUTCOME_OK && reply->results[i].outcome != OUTCOME_ROLLED_BACK)
+                        return i;
+        return SIZE_MAX;
+}
+
+static void on_claim_failed(Sequence *s, const Event *event, Effects *effects)
+{
+        s->claim_maybe = false;
+        s->ticket_maybe = true; /* it may be what was missing */
+        if (event->reply.outcome == OUTCOME_NO_NODE && failed_op(&event->reply) > 0) {
+                begin_parents(s, effects, "the pool is gone"); /* an empty container was collected */
+                return;
+        }
+        enter(s, SEQUENCE_RECORDS, effects, "somebody else was faster");
+        retry_later(s, event->now_usec);
+}
+
+static void cleaned(Sequence *s, Effects *effects)
+{
+        s->claim_maybe = false;
+        s->claim.state = CLAIM_NONE;
+        start_over(s, effects, "nothing of the claim is left");
+}
+
+/* The grant was gone (never made, or taken away after a long silence), so the multi did nothing; a
+ * node of ours may still stand. By now the number may be another's: look whose it is. */
+static void on_clean_looked(Sequence *s, const Event *event, Effects *effects)
+{
+        if (event->reply.outcome == OUTCOME_OK && event->reply.stat.ephemeral_owner == s->session_id) {
+                s->clean_step = CLEAN_NODE;
+                ask(s, effects, REQUEST_DELETE, s->claim.node);
+        } else {
+                cleaned(s, effects);
+        }
+}
+
+static void on_cleaned(Sequence *s, const Event *event, Effects *effects)
+{
+        enum Outcome outcome = event->reply.outcome;
+
+        if (s->clean_step == CLEAN_LOOK) {
+                on_clean_looked(s, event, effects);
+        } else if (s->clean_step == CLEAN_NODE || outcome == OUTCOME_OK) {
+                cleaned(s, effects);
+        } else if (outcome == OUTCOME_NO_NODE && failed_op(&event->reply) == 2) {
+                s->claim.node_gone = true; /* grant and record are ours, the node was deleted by hand */
+                start_over(s, effects, "the node is gone already");
+        } else if (outcome == OUTCOME_NO_NODE && s->node_lives && !s->claim.node_gone) {
+                s->clean_step = CLEAN_LOOK;
+                ask(s, effects, REQUEST_EXISTS, s->claim.node);
+        } else if (outcome == OUTCOME_NO_NODE) {
+                cleaned(s, effects);
+        } else {
+                retry_later(s, event->now_usec); /* somebody has put children below; keep trying, slowly */
+        }
+}
+
+static void on_parents(Sequence *s, const Event *event, Effects *effects)
+{
+        enum Outcome outcome = event->reply.outcome;
+
+        if (s->parents_step == PARENTS_LEAVES && outcome == OUTCOME_NO_NODE) {
+                s->parents_step = PARENTS_ALL;
+                ask_parents(s, effects, "no parents either");
+        } else if (s->parents_step >= PARENTS_EACH && s->parents_step < PARENTS_EACH + s->n_parents - 1) {
+                s->parents_step++;
+                ask_parents(s, effects, "the next one");
+        } else {
+                /* Made; or somebody else is making them (NODE_EXISTS): if they turn out not to be
+                 * there, begin_parents() does it one by one. Where there was no list of records,
+                 * there was no record: no need to read it again. */
+                if (s->ticket_made || s->ticket_maybe)
+                        ask_pool(s, effects, "the parents are there");
+                else
+                        ask_ticket(s, effects, "the parents are there");
+        }
+}
+
+static void on_reply_ok_or_no(Sequence *s, const Event *event, Effects *effects)
+{
+        const Reply *reply = &event->reply;
+
+        switch (s->state) {
+        case SEQUENCE_RECORDS:
+                if (reply->outcome == OUTCOME_NO_NODE) {
+                        s->dead.n = 0;
+                        begin_parents(s, effects, "no such pool yet");
+                } else if (numbers_from_names(&s->dead, reply->children, reply->n_children) < 0) {
+                        retry_later(s, event->now_usec);
+                } else if (s->ticket_made || s->ticket_maybe) {
+                        ask_pool(s, effects, "records read");
+                } else {
+                        ask_ticket(s, effects, "records read");
+                }
+                break;
+        case SEQUENCE_PARENTS:
+                on_parents(s, event, effects);
+                break;
+        case SEQUENCE_TICKET:
+                s->ticket_maybe = false;
+                if (reply->outcome != OUTCOME_OK) {
+                        begin_parents(s, effects, "no such pool");
+                        break;
+                }
+                s->ticket_made = true;
+                ask_pool(s, effects, "ticket taken");
+                break;
+        case SEQUENCE_POOL:
+                if (s->dropping) {
+                        s->dropping = false;
+                        start_over(s, effects, "a ticket was taken back"); /* and look again */
+                } else if (reply->outcome == OUTCOME_OK) {
+                        on_pool(s, event, effects);
+                } else {
+                        s->ticket_made = s->ticket_maybe = false;
+                        if (s->want)
+                                begin_parents(s, effects, "the pool is gone");
+                        else
+                                release_done(s, effects, "the pool is gone");
+                }
+                break;
+        case SEQUENCE_CLAIM:
+                if (reply->outcome == OUTCOME_OK)
+                        on_claimed(s, event, effects);
+                else
+                        on_claim_failed(s, event, effects);
+                break;
+        case SEQUENCE_CLEAN:
+                on_cleaned(s, event, effects);
+                break;
+        case SEQUENCE_WAIT:
+                if (reply->outcome == OUTCOME_NO_NODE)
+                        start_over(s, effects, "the one ahead is gone");
+                break;
+        case SEQUENCE_IDLE:
+        case SEQUENCE_HELD:
+        case SEQUENCE_LOST:
+        case SEQUENCE_RELEASED:
+        case SEQUENCE_FAILED:
+                break;
+        }
+}
+
+static const char *path_asked(const Sequence *s)
+{
+        switch (s->state) {
+        case SEQUENCE_RECORDS:
+                return s->records;
+        case SEQUENCE_PARENTS:
+                return s->parents_step == PARENTS_LEAVES ? s->pool :
+                        s->parents_step == PARENTS_ALL   ? s->parents[0] :
+                                                           s->parents[s->parents_step - PARENTS_EACH];
+        case SEQUENCE_CLAIM:
+        case SEQUENCE_CLEAN:
+                return s->claim.node;
+        case SEQUENCE_IDLE:
+        case SEQUENCE_TICKET:
+        case SEQUENCE_POOL:
+        case SEQUENCE_WAIT:
+        case SEQUENCE_HELD:
+        case SEQUENCE_LOST:
+        case SEQUENCE_RELEASED:
+        case SEQUENCE_FAILED:
+                return s->pool;
+        }
+        return s->pool;
+}
+
+static void on_reply(Sequence *s, const Event *event, Effects *effects)
+{
+        if (event->reply.tag != s->tag || !s->under_way)
+                return;
+        s->under_way = false;
+        if (!s->want && s->state != SEQUENCE_CLAIM && s->state != SEQUENCE_CLEAN && s->state != SEQUENCE_POOL &&
+                s->state != SEQUENCE_TICKET) {
+                start_over(s, effects, "not wanted any more");
+                return;
+        }
+        switch (event->reply.outcome) {
+        case OUTCOME_OK:
+        case OUTCOME_NO_NODE:
+        case OUTCOME_NODE_EXISTS:
+        case OUTCOME_BAD_VERSION:
+        case OUTCOME_NOT_EMPTY:
+        case OUTCOME_ROLLED_BACK:
+                if (!s->want && s->state == SEQUENCE_TICKET) {
+                        s->ticket_maybe = event->reply.outcome == OUTCOME_OK;
+                        start_over(s, effects, "not wanted any more");
+                        break;
+                }
+                on_reply_ok_or_no(s, event, effects);
+                break;
+        case OUTCOME_UNKNOWN:
+        case OUTCOME_EXPIRED:
+                /* What was asked may have been done; the flags *_maybe say so since it was asked.
+                 * Again on ATTACHED, or soon if the connection is there all the same. */
+                retry_later(s, event->now_usec);
+                break;
+        case OUTCOME_DENIED:
+        case OUTCOME_REFUSED:
+        case OUTCOME_NO_CHILDREN:
+                if (s->state == SEQUENCE_CLEAN)
+                        retry_later(s, event->now_usec);
+                else
+                        fail(s, effects, event->reply.outcome, path_asked(s));
+                break;
+        }
+}
+
+/* --- everything else ---------------------------------------------------------------------------- */
+
+static bool is_asking(const Sequence *s)
+{
+        switch (s->state) {
+        case SEQUENCE_RECORDS:
+        case SEQUENCE_PARENTS:
+        case SEQUENCE_TICKET:
+        case SEQUENCE_POOL:
+        case SEQUENCE_CLAIM:
+        case SEQUENCE_WAIT:
+        case SEQUENCE_CLEAN:
+                return true;
+        case SEQUENCE_IDLE:
+        case SEQUENCE_HELD:
+        case SEQUENCE_LOST:
+        case SEQUENCE_RELEASED:
+        case SEQUENCE_FAILED:
+                return false;
+        }
+        return false;
+}
+
+static void on_session(Sequence *s, const Event *event, Effects *effects)
+{
+        switch (event->session.change) {
+        case SESSION_ATTACHED:
+                s->attached = true;
+                s->under_way = false;
+                s->session_id = event->session.id;
+                if (is_asking(s))
+                        start_over(s, effects, "connected");
+                break;
+        case SESSION_SUSPENDED:
+                s->attached = false;
+                break;
+        case SESSION_EXPIRED:
+        case SESSION_CLOSED:
+                s->attached = s->under_way = false;
+                s->ticket_made = s->ticket_maybe = false; /* gone with the session */
+                s->node_lives = false;
+                if (s->state == SEQUENCE_HELD) {
+                        claim_lose(&s->claim, "the session has expired");
+                        enter(s, SEQUENCE_LOST, effects, "the session has expired");
+                }
+                break;
+        }
+}
+
+static void on_release(Sequence *s, Effects *effects)
+{
+        s->want = false;
+        switch (s->state) {
+        case SEQUENCE_IDLE:
+                release_done(s, effects, "nothing was asked for");
+                break;
+        case SEQUENCE_HELD:
+                if (s->attached)
+                        ask_clean(s, effects, "released");
+                else
+                        enter(s, SEQUENCE_CLEAN, effects, "released");
+                break;
+        case SEQUENCE_LOST:
+                break; /* EVENT_DEAD is still to come */
+        case SEQUENCE_RECORDS:
+        case SEQUENCE_PARENTS:
+        case SEQUENCE_TICKET:
+        case SEQUENCE_POOL:
+        case SEQUENCE_CLAIM:
+        case SEQUENCE_WAIT:
+        case SEQUENCE_CLEAN:
+                if (s->under_way && s->attached)
+                        break; /* on the reply */
+                if (!s->attached && !s->claim_maybe && !s->ticket_made && !s->ticket_maybe)
+                        release_done(s, effects, "nothing was made");
+                else
+                        start_over(s, effects, "released");
+                break;
+        case SEQUENCE_RELEASED:
+        case SEQUENCE_FAILED:
+                break;
+        }
+}
+
+/* The tree of a hold that was lost is dead: from HELD (lease.h has lost it, we learn it here), or
+ * from LOST (we knew first). */
+static void on_dead(Sequence *s, Effects *effects)
+{
+        if (s->state != SEQUENCE_HELD && s->state != SEQUENCE_LOST)
+                return;
+        if (s->state == SEQUENCE_HELD && s->claim.state == CLAIM_HELD)
+                return; /* a tree that ended by itself: the hold goes on */
+        enter(s, SEQUENCE_CLEAN, effects, s->claim.reason);
+        start_over(s, effects, "the tree is dead");
+}
+
+void sequence_step(Sequence *s, const Event *event, Effects *effects)
+{
+        switch (event->kind) {
+        case EVENT_START:
+                s->want = true;
+                if (s->state == SEQUENCE_IDLE || s->state == SEQUENCE_RELEASED) {
+                        enter(s, SEQUENCE_RECORDS, effects, "start");
+                        start_over(s, effects, "start");
+                }
+                break;
+        case EVENT_REPLY:
+                on_reply(s, event, effects);
+                break;
+        case EVENT_WATCH:
+                s->stirred = true;
+                if (s->state == SEQUENCE_WAIT)
+                        start_over(s, effects, "something has changed");
+                break;
+        case EVENT_SESSION:
+                on_session(s, event, effects);
+                break;
+        case EVENT_TIME:
+                if (event->now_usec >= s->retry_usec && is_asking(s)) {
+                        s->retry_usec = USEC_INFINITY;
+                        start_over(s, effects, "again");
+                }
+                break;
+        case EVENT_DEAD:
+                on_dead(s, effects);
+                break;
+        case EVENT_RELEASE:
+                on_release(s, effects);
+                break;
+        }
+}
+
+uint64_t sequence_deadline(const Sequence *s)
+{
+        return s->attached && !s->under_way ? s->retry_usec : USEC_INFINITY;
+}
+
+void sequence_set_timing(Sequence *s, const Timing *timing)
+{
+        s->timing = *timing;
+}
+
+int sequence_init(Sequence *s, const SequenceConfig *config)
+{
+        int n, m;
+
+        *s = (Sequence){.first = config->first,
+                .max = config->max ? config->max : UINT64_MAX - 1,
+                .prefer = config->prefer,
+                .reuse = config->reuse,
+                .text = config->text,
+                .retry_usec = USEC_INFINITY};
+        n = snprintf(s->pool, sizeof(s->pool), "%s/sequence/%s", config->root, config->pool);
+        m = snprintf(s->records, sizeof(s->records), "%s/record/sequence/%s", config->root, config->pool);
+        snprintf(s->id, sizeof(s->id), "%s", config->id);
+        /* room for a number and a grant, or for a ticket */
+        if (n + 24 + 80 >= ZNODE_PATH_MAX || m + 24 + 80 >= ZNODE_PATH_MAX)
+                return -ENAMETOOLONG;
+        return init_parents(s, config->root);
+}
+
+void sequence_deinit(Sequence *s)
+{
+        numbers_deinit(&s->dead);
+}
