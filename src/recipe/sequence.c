@@ -4,11 +4,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include "recipe/ticket.h"
 #include "util/clock.h"
 #include "util/macros.h"
 #include "util/text.h"
 
-#define TICKET_PREFIX "t-"
 /* A name of ours is shorter: prefix, uuid, ten digits. */
 #define CHILD_MAX 100
 /* After a reply that settles nothing although there is contact, or a lost race. Short: the others
@@ -250,60 +250,6 @@ static void start_over(Sequence *s, Effects *effects, const char *cause)
 
 /* --- choosing ----------------------------------------------------------------------------------- */
 
-/* The order of a ticket: the ten digits that the server has appended (Programmer's Guide,
- * "Sequence Nodes"); they may go on past ten, and below zero they are of no use to anybody. */
-static bool ticket_order(const char *name, uint64_t *order)
-{
-        const char *dash = strrchr(name, '-');
-
-        return text_has_prefix(name, TICKET_PREFIX) && dash && text_to_u64(dash + 1, 0, UINT64_MAX, order) == 0;
-}
-
-static bool ticket_is_mine(const Sequence *s, const char *name)
-{
-        size_t n = strlen(s->id);
-
-        return text_has_prefix(name, TICKET_PREFIX) && strncmp(name + strlen(TICKET_PREFIX), s->id, n) == 0 &&
-                name[strlen(TICKET_PREFIX) + n] == '-';
-}
-
-typedef struct Queue {
-        const char *mine;   /* my ticket, the lowest if a lost reply has left two */
-        const char *second; /* that other one */
-        const char *ahead;  /* the ticket before mine */
-        uint64_t rank;      /* 1: nobody before me */
-} Queue;
-
-static Queue queue_of(const Sequence *s, const Reply *reply)
-{
-        Queue q = {.rank = 1};
-        uint64_t my_order = 0, best = 0, order;
-
-        for (size_t i = 0; i < reply->n_children; i++) {
-                const char *name = reply->children[i];
-
-                if (!ticket_is_mine(s, name) || !ticket_order(name, &order))
-                        continue;
-                if (!q.mine || order < my_order) {
-                        q.second = q.mine;
-                        q.mine = name;
-                        my_order = order;
-                } else {
-                        q.second = name;
-                }
-        }
-        for (size_t i = 0; q.mine && i < reply->n_children; i++) {
-                if (!ticket_order(reply->children[i], &order) || order >= my_order)
-                        continue;
-                q.rank++;
-                if (!q.ahead || order > best) {
-                        q.ahead = reply->children[i];
-                        best = order;
-                }
-        }
-        return q;
-}
-
 /* Whether there is one that can be had now. */
 static bool choose(const Sequence *s, const Numbers *living, uint64_t rank, uint64_t *number)
 {
@@ -322,7 +268,7 @@ static bool choose(const Sequence *s, const Numbers *living, uint64_t rank, uint
         return *number <= s->max;
 }
 
-static void wait_in_line(Sequence *s, const Queue *q, const Numbers *living, Effects *effects)
+static void wait_in_line(Sequence *s, const TicketQueue *q, const Numbers *living, Effects *effects)
 {
         Effect *effect;
 
@@ -354,7 +300,7 @@ static void drop_ticket(Sequence *s, const char *name, Effects *effects)
 static void on_pool(Sequence *s, const Event *event, Effects *effects)
 {
         Numbers living = {0};
-        Queue q = queue_of(s, &event->reply);
+        TicketQueue q = ticket_queue(s->id, event->reply.children, event->reply.n_children);
         uint64_t number;
 
         s->ticket_maybe = false;
