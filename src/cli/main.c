@@ -1,0 +1,50 @@
+/* zksup: finds the verb and runs it. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "cli/cli.h"
+
+const Verb cli_verbs[] = {
+        {"run", "supervise a command with a unique small number (ZK_SEQUENCE)", cmd_run},
+        {"ensemble", "start a local ensemble; health of any ensemble", cmd_ensemble},
+        {"help", "explain a verb", cmd_help},
+        {NULL},
+};
+
+const Verb *cli_find_verb(const char *name)
+{
+        for (const Verb *verb = cli_verbs; verb->name; verb++)
+                if (strcmp(verb->name, name) == 0)
+                        return verb;
+        return NULL;
+}
+
+int cli_problem(const char *verb, const char *fmt, ...)
+{
+        va_list ap;
+
+        fprintf(stderr, "zksup%s%s: ", verb ? " " : "", verb ? verb : "");
+        va_start(ap, fmt);
+        vfprintf(stderr, fmt, ap);
+        va_end(ap);
+        fputc('\n', stderr);
+        return EXIT_STATUS_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+        const Verb *verb;
+
+        if (argc < 2)
+                return cli_problem(NULL, "say what to do, for example 'zksup run -- COMMAND'; see 'zksup help'");
+        if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+                printf("zksup %s\n", ZKSUP_VERSION);
+                return 0;
+        }
+        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+                return cmd_help(1, argv + 1);
+        verb = cli_find_verb(argv[1]);
+        if (!verb)
+                return cli_problem(NULL, "there is no verb '%s'; see 'zksup help'", argv[1]);
+        return verb->run(argc - 1, argv + 1);
+}

@@ -1,0 +1,202 @@
+#include "cli/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include "cli/cli.h"
+#include "util/clock.h"
+#include "util/duration.h"
+#include "util/log.h"
+#include "util/signal-name.h"
+#include "util/text.h"
+
+#define OPTIONS_MAX 64
+#define LONG_ONLY 256
+
+int option_parse_string(const char *text, void *value, char *problem, size_t problem_size)
+{
+        if (*text == '\0') {
+                snprintf(problem, problem_size, "must not be empty");
+                return -EINVAL;
+        }
+        *(const char **)value = text;
+        return 0;
+}
+
+int option_parse_duration(const char *text, void *value, char *problem, size_t problem_size)
+{
+        int r = duration_parse(text, value);
+
+        if (r < 0)
+                snprintf(problem, problem_size, "is no duration: write 500ms, 6s, 1m30s or infinity");
+        return r;
+}
+
+int option_parse_number(const char *text, void *value, char *problem, size_t problem_size)
+{
+        int r = text_to_u64(text, 0, INT64_MAX, value);
+
+        if (r < 0)
+                snprintf(problem, problem_size, "is no whole number from 0 to %lld", (long long)INT64_MAX);
+        return r;
+}
+
+int option_parse_component(const char *text, void *value, char *problem, size_t problem_size)
+{
+        const char *why = text_component_problem(text);
+
+        if (why) {
+                snprintf(problem, problem_size, "cannot be the name of a znode: it %s", why);
+                return -EINVAL;
+        }
+        *(const char **)value = text;
+        return 0;
+}
+
+int option_parse_root(const char *text, void *value, char *problem, size_t problem_size)
+{
+        char component[256];
+
+        if (text[0] != '/' || text[1] == '\0') {
+                snprintf(problem, problem_size, "is no path of a znode: write /name or /name/name");
+                return -EINVAL;
+        }
+        for (const char *p = text; *p;) {
+                size_t n = strcspn(p + 1, "/");
+                const char *why;
+
+                snprintf(component, sizeof(component), "%.*s", (int)MIN(n, sizeof(component) - 1), p + 1);
+                why = text_component_problem(component);
+                if (why) {
+                        snprintf(problem, problem_size, "is no path of a znode: a component %s", why);
+                        return -EINVAL;
+                }
+                p += n + 1;
+        }
+        *(const char **)value = text;
+        return 0;
+}
+
+int option_parse_signal(const char *text, void *value, char *problem, size_t problem_size)
+{
+        int signal = signal_from_string(text);
+
+        if (signal < 0 || signal == SIGKILL || signal == SIGSTOP) {
+                snprintf(problem, problem_size, "is no signal for this: write a name such as TERM or INT");
+                return -EINVAL;
+        }
+        *(int *)value = signal;
+        return 0;
+}
+
+static void print_help(const OptionSpec *specs, const char *usage)
+{
+        printf("Usage: zksup %s\n\nOptions:\n", usage);
+        for (const OptionSpec *spec = specs; spec->name; spec++) {
+                char left[64];
+
+                snprintf(left, sizeof(left), "%s%c%s--%s%s%s", spec->letter ? "-" : " ", spec->letter ? spec->letter : ' ',
+                        spec->letter ? ", " : "  ", spec->name, spec->argument ? " " : "",
+                        spec->argument ? spec->argument : "");
+                printf("  %-36s %s\n", left, spec->help);
+        }
+        printf("  %-36s %s\n", "-h, --help", "show this");
+}
+
+/* The tables of getopt_long, made from ours. */
+static void make_getopt_tables(const OptionSpec *specs, struct option *longs, char *shorts)
+{
+        size_t n = 0;
+
+        *shorts++ = '+'; /* the command's own options are not ours: stop at the first argument */
+        *shorts++ = ':';
+        for (const OptionSpec *spec = specs; spec->name; spec++, n++) {
+                longs[n] = (struct option){.name = spec->name,
+                        .has_arg = spec->argument ? required_argument : no_argument,
+                        .val = LONG_ONLY + (int)n};
+                if (spec->letter) {
+                        *shorts++ = spec->letter;
+                        if (spec->argument)
+                                *shorts++ = ':';
+                }
+        }
+        longs[n++] = (struct option){.name = "help", .val = 'h'};
+        longs[n] = (struct option){0};
+        *shorts++ = 'h';
+        *shorts = '\0';
+}
+
+static const OptionSpec *find_spec(const OptionSpec *specs, int c)
+{
+        if (c >= LONG_ONLY)
+                return &specs[c - LONG_ONLY];
+        for (const OptionSpec *spec = specs; spec->name; spec++)
+                if (spec->letter == c)
+                        return spec;
+        return NULL;
+}
+
+static enum OptionResult take_option(const char *verb, const OptionSpec *spec, void *target)
+{
+        char problem[200];
+        void *value = (char *)target + spec->offset;
+
+        if (!spec->argument) {
+                *(bool *)value = true;
+                return OPTIONS_OK;
+        }
+        if (spec->parse(optarg, value, problem, sizeof(problem)) < 0) {
+                (void)cli_problem(verb, "--%s '%s' %s", spec->name, optarg, problem);
+                return OPTIONS_BAD;
+        }
+        return OPTIONS_OK;
+}
+
+enum OptionResult options_parse(int argc, char **argv, const OptionSpec *specs, void *target, int *rest,
+        bool *dashes, const char *usage)
+{
+        struct option longs[OPTIONS_MAX + 2];
+        char shorts[2 * OPTIONS_MAX + 4];
+        int c;
+
+        make_getopt_tables(specs, longs, shorts);
+        optind = 0;
+        opterr = 0;
+        while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+                const OptionSpec *spec;
+
+                if (c == 'h') {
+                        print_help(specs, usage);
+                        return OPTIONS_HELP;
+                }
+                if (c == '?' || c == ':') {
+                        (void)cli_problem(argv[0],
+                                c == ':' ? "option '%s' needs a value; see 'zksup %s --help'" :
+                                           "there is no option '%s'; see 'zksup %s --help'",
+                                argv[optind - 1], argv[0]);
+                        return OPTIONS_BAD;
+                }
+                spec = find_spec(specs, c);
+                if (!spec || take_option(argv[0], spec, target) != OPTIONS_OK)
+                        return OPTIONS_BAD;
+        }
+        *rest = optind;
+        *dashes = optind > 1 && strcmp(argv[optind - 1], "--") == 0;
+        return OPTIONS_OK;
+}
+
+CommonOptions common_options_default(void)
+{
+        const char *connect = getenv("ZKSUP_CONNECT");
+
+        return (CommonOptions){.connect = connect && *connect ? connect : "127.0.0.1:2181",
+                .root = "/zksup",
+                .session_timeout_usec = 15 * USEC_PER_SEC};
+}
+
+void common_options_apply(const CommonOptions *options)
+{
+        log_set_level(options->verbose ? LOG_LEVEL_DEBUG : options->quiet ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO);
+}

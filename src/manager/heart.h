@@ -1,0 +1,36 @@
+/* The heart: carries out what the lease machine decides for the session of this supervisor. It
+ * renews all holds together and tells each one when it was extended or lost. */
+#pragma once
+
+#include "client/client.h"
+#include "manager/timer.h"
+#include "recipe/lease.h"
+#include "util/list.h"
+
+typedef struct Heart Heart;
+typedef struct Hold Hold;
+
+/* One hold that is renewed, embedded in its owner from heart_add() to lost() or heart_remove(). */
+struct Hold {
+        ListLink link;
+        Claim *claim;
+        void (*extended)(Hold *hold, uint64_t deadline_usec);
+        void (*lost)(Hold *hold, const char *reason);
+};
+
+struct Heart {
+        Client *client;
+        Lease lease;
+        Timer timer;
+        ListLink holds;
+        uint64_t renewals; /* acknowledged */
+};
+
+int heart_init(Heart *heart, sd_event *event, Client *client);
+void heart_deinit(Heart *heart);
+/* Room for N holds, to be made before they are asked for. Returns 0 or -ENOMEM. */
+int heart_reserve(Heart *heart, size_t n);
+void heart_set_timing(Heart *heart, const Timing *timing);
+void heart_on_session(Heart *heart, const Event *event);
+void heart_add(Heart *heart, Hold *hold);
+void heart_remove(Heart *heart, Hold *hold);

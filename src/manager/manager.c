@@ -1,0 +1,278 @@
+#include "manager/manager.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include "manager/notify.h"
+#include "util/clock.h"
+#include "util/duration.h"
+#include "util/log.h"
+#include "util/signal-name.h"
+
+#define EXIT_NO_ENSEMBLE 121
+#define EXIT_REFUSED 123
+/* Slots of the lease page. */
+#define UNITS_MAX 4096
+
+struct Manager {
+        sd_event *event;
+        Client *client;
+        Heart heart;
+        bool heart_is_ready;
+        Reaper *reaper;
+        LeasePage *page;
+        Unit *unit;
+        uint64_t grace_usec;
+        int status;
+        bool finished, closed;
+        bool attached_once;
+};
+
+/* Everything but KILL and STOP, which nobody can pass on, and CHLD, which is the reaper's. */
+static bool is_passed_on(int signal)
+{
+        return signal != SIGKILL && signal != SIGSTOP && signal != SIGCHLD && sigismember(&(sigset_t){0}, signal) >= 0;
+}
+
+void manager_save_signals(sigset_t *blocked, sigset_t *ignored)
+{
+        sigset_t all;
+
+        sigemptyset(&all);
+        sigemptyset(ignored);
+        for (int i = 1; i <= SIGRTMAX; i++) {
+                struct sigaction action;
+
+                if (sigaction(i, NULL, &action) < 0)
+                        continue;
+                if (action.sa_handler == SIG_IGN)
+                        sigaddset(ignored, i);
+                if (is_passed_on(i))
+                        sigaddset(&all, i);
+        }
+        sigaddset(&all, SIGCHLD);
+        sigprocmask(SIG_BLOCK, &all, blocked);
+}
+
+/* --- the end ------------------------------------------------------------------------------------ */
+
+static void maybe_exit(Manager *manager)
+{
+        if (manager->finished && manager->closed)
+                (void)sd_event_exit(manager->event, manager->status);
+}
+
+static void on_unit(void *userdata, const UnitNews *news)
+{
+        Manager *manager = userdata;
+
+        switch (news->kind) {
+        case UNIT_NEWS_READY:
+                notify_ready();
+                break;
+        case UNIT_NEWS_STATUS:
+                notify_status(news->text);
+                break;
+        case UNIT_NEWS_FINISHED:
+                if (manager->finished)
+                        break;
+                manager->finished = true;
+                if (manager->status == 0)
+                        manager->status = news->status;
+                notify_stopping();
+                client_close(manager->client);
+                maybe_exit(manager);
+                break;
+        }
+}
+
+static void give_up(Manager *manager, int status)
+{
+        if (manager->status == 0)
+                manager->status = status;
+        if (manager->unit && !unit_is_at_rest(manager->unit))
+                unit_gate_failed(manager->unit, status);
+}
+
+/* --- the session -------------------------------------------------------------------------------- */
+
+static void on_attached(Manager *manager, const Event *event)
+{
+        char problem[400], text[DURATION_STRING_MAX];
+        Timing timing;
+
+        if (timing_init(&timing, event->session.timeout_usec, manager->grace_usec, problem, sizeof(problem)) < 0) {
+                log_error("%s", problem);
+                give_up(manager, UNIT_EXIT_FAILURE);
+                return;
+        }
+        log_info("connected to %s, session 0x%llx, timeout %s", client_server(manager->client),
+                (unsigned long long)event->session.id, duration_to_string(timing.session_usec, text));
+        manager->attached_once = true;
+        heart_set_timing(&manager->heart, &timing);
+        if (manager->unit)
+                unit_set_timing(manager->unit, &timing);
+}
+
+static void on_session(Manager *manager, const Event *event)
+{
+        switch (event->session.change) {
+        case SESSION_ATTACHED:
+                on_attached(manager, event);
+                break;
+        case SESSION_SUSPENDED:
+                log_warning("no contact with the ensemble");
+                break;
+        case SESSION_EXPIRED:
+                log_warning("the session has expired");
+                break;
+        case SESSION_CLOSED:
+                log_debug("the session is closed");
+                manager->closed = true;
+                break;
+        }
+        heart_on_session(&manager->heart, event);
+        if (manager->unit)
+                unit_on_session(manager->unit, event);
+        maybe_exit(manager);
+}
+
+static void on_client(void *userdata, const ClientEvent *event)
+{
+        Manager *manager = userdata;
+
+        switch (event->kind) {
+        case CLIENT_SESSION:
+                on_session(manager, event->event);
+                break;
+        case CLIENT_NO_ENSEMBLE:
+                log_error("no ensemble within the connect timeout: %s", event->text);
+                give_up(manager, EXIT_NO_ENSEMBLE);
+                break;
+        case CLIENT_DENIED:
+                log_error("refused by the ensemble: %s", event->text);
+                give_up(manager, EXIT_REFUSED);
+                break;
+        }
+}
+
+/* --- signals ------------------------------------------------------------------------------------ */
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+        Manager *manager = userdata;
+        int signal = (int)info->ssi_signo;
+        char name[SIGNAL_NAME_MAX];
+
+        log_debug("signal %s", signal_to_string(signal, name));
+        if (!manager->unit)
+                return 0;
+        if (signal == SIGTERM || signal == SIGINT)
+                unit_down(manager->unit, signal);
+        else
+                unit_signal(manager->unit, signal);
+        return 0;
+}
+
+/* All in one source each and at one priority, so that sd-event hands them out as the kernel does. */
+static int add_signals(Manager *manager)
+{
+        for (int i = 1; i <= SIGRTMAX; i++) {
+                int r;
+
+                if (!is_passed_on(i) || (i > 31 && i < SIGRTMIN)) /* the C library keeps those */
+                        continue;
+                r = sd_event_add_signal(manager->event, NULL, i, on_signal, manager);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* --- life --------------------------------------------------------------------------------------- */
+
+static int build(Manager *manager, const ManagerConfig *config, char *problem, size_t problem_size)
+{
+        int r;
+
+        r = sd_event_new(&manager->event);
+        if (r < 0)
+                return r;
+        r = add_signals(manager);
+        if (r < 0)
+                return r;
+        r = reaper_new(&manager->reaper, manager->event);
+        if (r < 0)
+                return r;
+        r = lease_page_new(&manager->page, UNITS_MAX);
+        if (r < 0)
+                return r;
+        r = client_new(&manager->client, manager->event, &config->client, on_client, manager, problem, problem_size);
+        if (r < 0)
+                return r;
+        r = heart_init(&manager->heart, manager->event, manager->client);
+        if (r < 0)
+                return r;
+        manager->heart_is_ready = true;
+        return heart_reserve(&manager->heart, 1);
+}
+
+int manager_new(Manager **out, const ManagerConfig *config, char *problem, size_t problem_size)
+{
+        CLEANUP(manager_free) Manager *manager = calloc(1, sizeof(*manager));
+        int r;
+
+        snprintf(problem, problem_size, "out of memory");
+        if (!manager)
+                return -ENOMEM;
+        manager->grace_usec = config->grace_usec;
+        snprintf(problem, problem_size, "cannot set up the event loop");
+        r = build(manager, config, problem, problem_size);
+        if (r < 0)
+                return r;
+        *out = TAKE(manager);
+        return 0;
+}
+
+Manager *manager_free(Manager *manager)
+{
+        if (!manager)
+                return NULL;
+        manager->unit = unit_free(manager->unit);
+        if (manager->heart_is_ready)
+                heart_deinit(&manager->heart);
+        manager->client = client_free(manager->client);
+        manager->page = lease_page_free(manager->page);
+        manager->reaper = reaper_free(manager->reaper);
+        manager->event = sd_event_unref(manager->event);
+        free(manager);
+        return NULL;
+}
+
+int manager_add(Manager *manager, const UnitConfig *config)
+{
+        UnitContext context = {.event = manager->event,
+                .client = manager->client,
+                .heart = &manager->heart,
+                .reaper = manager->reaper,
+                .page = manager->page};
+        int r;
+
+        r = unit_new(&manager->unit, &context, config, on_unit, manager);
+        if (r < 0)
+                return r;
+        unit_up(manager->unit);
+        return 0;
+}
+
+int manager_run(Manager *manager)
+{
+        int r = sd_event_loop(manager->event);
+
+        if (r < 0) {
+                log_error("the event loop failed: %s", strerror(-r));
+                return UNIT_EXIT_FAILURE;
+        }
+        return r;
+}

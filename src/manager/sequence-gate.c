@@ -1,0 +1,262 @@
+#include "manager/sequence-gate.h"
+
+#include <errno.h>
+#include "util/clock.h"
+#include "util/log.h"
+
+struct SequenceGate {
+        Client *client;
+        Heart *heart;
+        Sequence sequence;
+        Janitor janitor;
+        Timer sequence_timer, janitor_timer;
+        Hold hold;
+        bool renewed; /* the hold is in the heart's care */
+        GateHandler handler;
+        void *userdata;
+};
+
+static void step_sequence(SequenceGate *gate, const Event *event);
+static void step_janitor(SequenceGate *gate, const Event *event);
+
+static Event event_now(enum EventKind kind)
+{
+        return (Event){.kind = kind, .now_usec = clock_boottime_usec()};
+}
+
+static void tell(SequenceGate *gate, GateEvent event)
+{
+        gate->handler(gate->userdata, &event);
+}
+
+static void on_sequence_reply(void *userdata, const Event *event)
+{
+        step_sequence(userdata, event);
+}
+
+static void on_janitor_reply(void *userdata, const Event *event)
+{
+        step_janitor(CONTAINER_OF(userdata, SequenceGate, janitor), event);
+}
+
+static void on_sequence_timer(void *userdata)
+{
+        Event event = event_now(EVENT_TIME);
+
+        step_sequence(userdata, &event);
+}
+
+static void on_janitor_timer(void *userdata)
+{
+        Event event = event_now(EVENT_TIME);
+
+        step_janitor(userdata, &event);
+}
+
+static void start_janitor(SequenceGate *gate, bool has_number)
+{
+        Event event = event_now(EVENT_START);
+
+        if (!has_number && gate->janitor.state != JANITOR_OFF)
+                return; /* waiting already, and looking after the records as it is */
+        janitor_set_number(&gate->janitor, has_number, gate->sequence.number);
+        step_janitor(gate, &event);
+}
+
+static void stop_janitor(SequenceGate *gate)
+{
+        Event event = event_now(EVENT_RELEASE);
+
+        step_janitor(gate, &event);
+}
+
+static void stop_renewing(SequenceGate *gate)
+{
+        if (gate->renewed)
+                heart_remove(gate->heart, &gate->hold);
+        gate->renewed = false;
+}
+
+static void on_held(SequenceGate *gate, const Effect *effect)
+{
+        gate->renewed = true;
+        heart_add(gate->heart, &gate->hold);
+        start_janitor(gate, true);
+        tell(gate, (GateEvent){.kind = GATE_OPENED,
+                           .number = effect->held.number,
+                           .token = effect->held.token,
+                           .deadline_usec = effect->held.deadline_usec});
+}
+
+static void perform(SequenceGate *gate, const Effects *effects)
+{
+        for (size_t i = 0; i < effects->n; i++) {
+                const Effect *effect = &effects->items[i];
+
+                switch (effect->kind) {
+                case EFFECT_REQUEST:
+                        if (client_submit(gate->client, &effect->request, on_sequence_reply, gate) < 0) {
+                                Event lost = event_now(EVENT_REPLY);
+
+                                lost.reply = (Reply){.tag = effect->request.tag, .outcome = OUTCOME_UNKNOWN};
+                                step_sequence(gate, &lost); /* asks again later */
+                        }
+                        break;
+                case EFFECT_HELD:
+                        on_held(gate, effect);
+                        break;
+                case EFFECT_WAITING:
+                        start_janitor(gate, false);
+                        tell(gate, (GateEvent){.kind = GATE_WAITING, .text = effect->waiting.text});
+                        break;
+                case EFFECT_RELEASED:
+                        stop_janitor(gate);
+                        tell(gate, (GateEvent){.kind = GATE_CLOSED});
+                        break;
+                case EFFECT_FAILED:
+                        tell(gate, (GateEvent){.kind = GATE_FAILED,
+                                           .outcome = effect->failed.outcome,
+                                           .text = effect->failed.text});
+                        break;
+                case EFFECT_TRACE:
+                        log_debug("%s", effect->trace.text);
+                        break;
+                case EFFECT_EXTENDED: /* the heart's */
+                case EFFECT_LOST:
+                        break;
+                }
+        }
+}
+
+static void step_sequence(SequenceGate *gate, const Event *event)
+{
+        Effects effects = {0};
+
+        sequence_step(&gate->sequence, event, &effects);
+        perform(gate, &effects);
+        timer_set(&gate->sequence_timer, sequence_deadline(&gate->sequence));
+}
+
+static void step_janitor(SequenceGate *gate, const Event *event)
+{
+        uint64_t removed = gate->janitor.removed;
+        Effects effects = {0};
+
+        janitor_step(&gate->janitor, event, &effects);
+        for (size_t i = 0; i < effects.n; i++) {
+                if (effects.items[i].kind != EFFECT_REQUEST)
+                        continue;
+                if (client_submit(gate->client, &effects.items[i].request, on_janitor_reply, &gate->janitor) < 0)
+                        log_error("cannot look after the records of %s: out of memory", gate->janitor.records);
+        }
+        if (gate->janitor.removed > removed)
+                log_info("removed the record of a holder that died without release, below %s", gate->janitor.records);
+        timer_set(&gate->janitor_timer, janitor_deadline(&gate->janitor));
+}
+
+static void on_extended(Hold *hold, uint64_t deadline_usec)
+{
+        SequenceGate *gate = CONTAINER_OF(hold, SequenceGate, hold);
+
+        tell(gate, (GateEvent){.kind = GATE_EXTENDED, .deadline_usec = deadline_usec});
+}
+
+static void on_lost(Hold *hold, const char *reason)
+{
+        SequenceGate *gate = CONTAINER_OF(hold, SequenceGate, hold);
+
+        gate->renewed = false;
+        stop_janitor(gate);
+        tell(gate, (GateEvent){.kind = GATE_LOST, .number = gate->sequence.number, .text = reason});
+}
+
+int sequence_gate_new(SequenceGate **out, sd_event *event, Client *client, Heart *heart,
+        const SequenceConfig *config, GateHandler handler, void *userdata)
+{
+        CLEANUP(sequence_gate_free) SequenceGate *gate = calloc(1, sizeof(*gate));
+        int r;
+
+        if (!gate)
+                return -ENOMEM;
+        gate->client = client;
+        gate->heart = heart;
+        gate->handler = handler;
+        gate->userdata = userdata;
+        gate->hold = (Hold){.claim = &gate->sequence.claim, .extended = on_extended, .lost = on_lost};
+        list_init(&gate->hold.link);
+        r = sequence_init(&gate->sequence, config);
+        if (r < 0)
+                return r;
+        janitor_init(&gate->janitor, gate->sequence.pool, gate->sequence.records, config->first, USEC_PER_SEC);
+        r = timer_init(&gate->sequence_timer, event, SD_EVENT_PRIORITY_NORMAL, on_sequence_timer, gate);
+        if (r < 0)
+                return r;
+        r = timer_init(&gate->janitor_timer, event, SD_EVENT_PRIORITY_IDLE, on_janitor_timer, gate);
+        if (r < 0)
+                return r;
+        *out = TAKE(gate);
+        return 0;
+}
+
+SequenceGate *sequence_gate_free(SequenceGate *gate)
+{
+        if (!gate)
+                return NULL;
+        stop_renewing(gate);
+        client_cancel(gate->client, gate);
+        client_cancel(gate->client, &gate->janitor);
+        timer_deinit(&gate->janitor_timer);
+        timer_deinit(&gate->sequence_timer);
+        janitor_deinit(&gate->janitor);
+        sequence_deinit(&gate->sequence);
+        free(gate);
+        return NULL;
+}
+
+void sequence_gate_set_timing(SequenceGate *gate, const Timing *timing)
+{
+        sequence_set_timing(&gate->sequence, timing);
+        janitor_set_pause(&gate->janitor, timing->renew_usec);
+}
+
+void sequence_gate_on_session(SequenceGate *gate, const Event *event)
+{
+        step_sequence(gate, event);
+        step_janitor(gate, event);
+}
+
+void sequence_gate_open(SequenceGate *gate)
+{
+        Event event = event_now(EVENT_START);
+
+        step_sequence(gate, &event);
+}
+
+void sequence_gate_dead(SequenceGate *gate)
+{
+        Event event = event_now(EVENT_DEAD);
+
+        stop_renewing(gate);
+        step_sequence(gate, &event);
+}
+
+void sequence_gate_close(SequenceGate *gate)
+{
+        Event event = event_now(EVENT_RELEASE);
+
+        stop_renewing(gate);
+        stop_janitor(gate);
+        step_sequence(gate, &event);
+        /* The tree is dead, which is all that LOST waits for. */
+        event = event_now(EVENT_DEAD);
+        step_sequence(gate, &event);
+}
+
+void sequence_gate_lose(SequenceGate *gate, const char *reason)
+{
+        if (!gate->renewed)
+                return;
+        stop_renewing(gate);
+        stop_janitor(gate);
+        claim_lose(&gate->sequence.claim, reason);
+}
