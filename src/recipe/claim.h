@@ -24,10 +24,9 @@
 #pragma once
 
 #include "recipe/effect.h"
+#include "recipe/parents.h"
 #include "recipe/record.h"
 #include "recipe/timing.h"
-
-#define ZNODE_PATH_MAX 640
 
 enum ClaimState {
         CLAIM_NONE, /* not held, never was, or given back */

@@ -16,12 +16,6 @@
 #define RETRY_USEC (20 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC USEC_PER_SEC
 
-enum ParentsStep {
-        PARENTS_LEAVES,
-        PARENTS_ALL,
-        PARENTS_EACH, /* and up to n_parents - 1 more */
-};
-
 enum CleanStep {
         CLEAN_CLAIM, /* grant, record, node in one multi */
         CLEAN_LOOK,  /* the grant was gone: is the node there, and ours? */
@@ -70,46 +64,6 @@ static void enter(Sequence *s, enum SequenceState state, Effects *effects, const
                 "sequence: %s -> %s (%s)", sequence_state_to_string(s->state), sequence_state_to_string(state), cause);
         s->state = state;
         s->retry_usec = USEC_INFINITY;
-}
-
-/* --- parents ------------------------------------------------------------------------------------ */
-
-static int add_parent(Sequence *s, const char *path, enum CreateMode mode)
-{
-        if (strlen(path) >= ZNODE_PATH_MAX || s->n_parents == SEQUENCE_PARENTS_MAX)
-                return -ENAMETOOLONG;
-        strcpy(s->parents[s->n_parents], path);
-        s->parents_ops[s->n_parents] = (Op){.kind = OP_CREATE, .mode = mode, .path = s->parents[s->n_parents]};
-        s->n_parents++;
-        return 0;
-}
-
-/* Every prefix of PATH that is longer than FROM characters. */
-static int add_prefixes(Sequence *s, const char *path, size_t from)
-{
-        char prefix[ZNODE_PATH_MAX];
-        int r = 0;
-
-        for (const char *p = path + from + 1; r == 0 && (p = strchr(p, '/')); p++) {
-                snprintf(prefix, sizeof(prefix), "%.*s", (int)(p - path), path);
-                r = add_parent(s, prefix, CREATE_PERSISTENT);
-        }
-        return r;
-}
-
-/* Order: root, the kinds, and last the two leaves. Those are containers, which go some time after
- * their last child: an unused pool leaves nothing. */
-static int init_parents(Sequence *s, const char *root)
-{
-        int r = add_prefixes(s, s->pool, 0);
-
-        if (r == 0)
-                r = add_prefixes(s, s->records, strlen(root));
-        if (r == 0)
-                r = add_parent(s, s->pool, CREATE_CONTAINER);
-        if (r == 0)
-                r = add_parent(s, s->records, CREATE_CONTAINER);
-        return r;
 }
 
 /* --- requests ----------------------------------------------------------------------------------- */
@@ -161,20 +115,12 @@ static void ask_clean(Sequence *s, Effects *effects, const char *cause)
 static void ask_parents(Sequence *s, Effects *effects, const char *cause)
 {
         enter(s, SEQUENCE_PARENTS, effects, cause);
-        if (s->parents_step == PARENTS_LEAVES)
-                ask_multi(s, effects, s->parents_ops + s->n_parents - 2, 2);
-        else if (s->parents_step == PARENTS_ALL)
-                ask_multi(s, effects, s->parents_ops, s->n_parents);
-        else
-                ask_multi(s, effects, &s->parents_ops[s->parents_step - PARENTS_EACH], 1);
+        parents_request(&s->parents, ask(s, effects, REQUEST_MULTI, s->pool));
 }
 
-/* First the two leaves at once, then, if there is less than that, all at once: on an empty ensemble
- * two requests, for a new pool one. If that was not it, one after another. */
 static void begin_parents(Sequence *s, Effects *effects, const char *cause)
 {
-        s->parents_step = s->parents_asked ? PARENTS_EACH : PARENTS_LEAVES;
-        s->parents_asked = true;
+        parents_begin(&s->parents);
         ask_parents(s, effects, cause);
 }
 
@@ -338,7 +284,8 @@ static void on_claimed(Sequence *s, const Event *event, Effects *effects)
 
         s->ticket_made = s->ticket_maybe = false;
         s->collisions = 0;
-        s->watching = s->parents_asked = false;
+        s->watching = false;
+        parents_settled(&s->parents);
         claim_grant(&s->claim, &s->timing, &event->reply, event->now_usec);
         if (!s->want || s->claim.state == CLAIM_LOST) {
                 start_over(s, effects, s->want ? "the answer to the claim came too late" : "not wanted any more");
@@ -414,23 +361,12 @@ static void on_cleaned(Sequence *s, const Event *event, Effects *effects)
 
 static void on_parents(Sequence *s, const Event *event, Effects *effects)
 {
-        enum Outcome outcome = event->reply.outcome;
-
-        if (s->parents_step == PARENTS_LEAVES && outcome == OUTCOME_NO_NODE) {
-                s->parents_step = PARENTS_ALL;
-                ask_parents(s, effects, "no parents either");
-        } else if (s->parents_step >= PARENTS_EACH && s->parents_step < PARENTS_EACH + s->n_parents - 1) {
-                s->parents_step++;
-                ask_parents(s, effects, "the next one");
-        } else {
-                /* Made; or somebody else is making them (NODE_EXISTS): if they turn out not to be
-                 * there, begin_parents() does it one by one. Where there was no list of records,
-                 * there was no record: no need to read it again. */
-                if (s->ticket_made || s->ticket_maybe)
-                        ask_pool(s, effects, "the parents are there");
-                else
-                        ask_ticket(s, effects, "the parents are there");
-        }
+        if (parents_on_reply(&s->parents, event->reply.outcome))
+                ask_parents(s, effects, "there is less than that");
+        else if (s->ticket_made || s->ticket_maybe)
+                ask_pool(s, effects, "the parents are there");
+        else /* where there was no list of records, there was no record: no need to read it again */
+                ask_ticket(s, effects, "the parents are there");
 }
 
 static void on_reply_ok_or_no(Sequence *s, const Event *event, Effects *effects)
@@ -504,9 +440,7 @@ static const char *path_asked(const Sequence *s)
         case SEQUENCE_RECORDS:
                 return s->records;
         case SEQUENCE_PARENTS:
-                return s->parents_step == PARENTS_LEAVES ? s->pool :
-                        s->parents_step == PARENTS_ALL   ? s->parents[0] :
-                                                           s->parents[s->parents_step - PARENTS_EACH];
+                return parents_path(&s->parents);
         case SEQUENCE_CLAIM:
         case SEQUENCE_CLEAN:
                 return s->claim.node;
@@ -722,7 +656,9 @@ int sequence_init(Sequence *s, const SequenceConfig *config)
         /* room for a number and a grant, or for a ticket */
         if (n + 24 + 80 >= ZNODE_PATH_MAX || m + 24 + 80 >= ZNODE_PATH_MAX)
                 return -ENAMETOOLONG;
-        return init_parents(s, config->root);
+        parents_init(&s->parents);
+        n = parents_add(&s->parents, s->pool);
+        return n < 0 ? n : parents_add(&s->parents, s->records);
 }
 
 void sequence_deinit(Sequence *s)

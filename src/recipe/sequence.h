@@ -24,9 +24,7 @@
 
 #include "recipe/claim.h"
 #include "recipe/numbers.h"
-
-/* The depth of root, and the five below it. */
-#define SEQUENCE_PARENTS_MAX 16
+#include "recipe/parents.h"
 
 enum SequenceReuse {
         SEQUENCE_REUSE_SKIP, /* pass over a number whose holder died, until its record is gone */
@@ -79,8 +77,6 @@ typedef struct Sequence {
         bool watching;     /* the lists are read with watches: we are first in line and must wait */
         bool stirred;      /* a watch has fired since the records were asked for */
         bool dropping;     /* in POOL: the request under way deletes a ticket of ours */
-        bool parents_asked; /* since the last claim: next time one by one */
-        size_t parents_step;
         int clean_step;
         int64_t session_id;
         char ticket[ZNODE_PATH_MAX + 128], ahead[ZNODE_PATH_MAX + 128];
@@ -88,9 +84,7 @@ typedef struct Sequence {
         unsigned attempts, collisions;
         uint32_t tag;
         Numbers dead; /* the records */
-        Op parents_ops[SEQUENCE_PARENTS_MAX];
-        char parents[SEQUENCE_PARENTS_MAX][ZNODE_PATH_MAX];
-        size_t n_parents;
+        Parents parents;
 } Sequence;
 
 /* Returns 0, or -ENAMETOOLONG when root and pool together are too long or too deep for a path. */
