@@ -18,7 +18,8 @@ typedef struct Reaper Reaper;
 typedef struct ReaperWatch ReaperWatch;
 
 /* CODE is CLD_EXITED, CLD_KILLED or CLD_DUMPED (the child is reaped, the watch removed), or
- * CLD_STOPPED (the watch stays). STATUS is the exit code or the signal. */
+ * CLD_STOPPED (the watch stays), or 0: the reaper itself is freed. STATUS is the exit code or the
+ * signal. */
 typedef void (*ReaperHandler)(ReaperWatch *watch, int code, int status);
 
 /* Embedded in its owner. handler NULL: only keep the child from being taken for an orphan. */
@@ -31,7 +32,7 @@ struct ReaperWatch {
 /* Makes the process a child subreaper and blocks SIGCHLD, which EVENT then delivers. Returns 0 or a
  * negative errno. */
 int reaper_new(Reaper **out, sd_event *event);
-/* Watches that are left are unlinked without a call. */
+/* The handlers of watches that are left are called with code 0, after which they are unwatched. */
 Reaper *reaper_free(Reaper *reaper);
 CLEANUP_DEFINE(Reaper, reaper_free);
 
@@ -42,3 +43,5 @@ void reaper_unwatch(ReaperWatch *watch);
 /* Kills every orphan with all its descendants: one round, which allocates nothing. Returns true if
  * none was left; else call it again a little later. */
 bool reaper_kill_orphans(Reaper *reaper);
+/* Kills the descendants of PID, a watched child that cannot do so itself any more: one round. */
+void reaper_kill_below(Reaper *reaper, pid_t pid);

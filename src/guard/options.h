@@ -1,0 +1,28 @@
+/* The command line of zksup-guard. Written by spawn.c alone, so a mistake in it is a bug, not a
+ * user's error, and is answered with one line and exit status 125. */
+#pragma once
+
+#include <stdbool.h>
+#include "guard/child.h"
+#include "guard/wire.h"
+
+/*   zksup-guard --page-fd N --slot I --socket-fd N --contain subreaper|cgroup|pidns
+ *               [--cgroup DIR] [--directory DIR] [--pass-fd N]... [--terminal] -- CMD ARGS...
+ *
+ * --pass-fd: the first arrives in the command as descriptor 3, the next as 4, ... */
+typedef struct Options {
+        int page_fd, socket_fd;
+        unsigned slot;
+        enum WireContain contain;
+        const char *cgroup, *directory;
+        bool terminal;
+        int pass_fds[CHILD_PASS_FDS_MAX];
+        unsigned n_pass_fds;
+        char **argv;
+} Options;
+
+/* Returns NULL, or what is wrong. Everything points into ARGV. */
+const char *options_parse(Options *options, char **argv);
+
+/* Closes every descriptor that is neither 0, 1, 2 nor named in the options. */
+void options_close_others(const Options *options);

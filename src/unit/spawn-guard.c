@@ -1,0 +1,171 @@
+#include "unit/spawn-guard.h"
+
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifndef ZKSUP_LIBEXECDIR
+#define ZKSUP_LIBEXECDIR "/usr/libexec/zksup"
+#endif
+
+#define NUMBER_MAX 12
+#define PASS_FDS_MAX 64 /* the guard's own limit */
+
+typedef struct Arguments {
+        const char **argv;
+        size_t n;
+        char (*numbers)[NUMBER_MAX];
+        size_t n_numbers;
+} Arguments;
+
+static void add(Arguments *a, const char *arg)
+{
+        a->argv[a->n++] = arg;
+}
+
+static void add_number(Arguments *a, const char *name, int number)
+{
+        char *text = a->numbers[a->n_numbers++];
+
+        snprintf(text, NUMBER_MAX, "%d", number);
+        add(a, name);
+        add(a, text);
+}
+
+static int arguments_build(Arguments *a, const SpawnGuard *g, const SpawnConfig *c)
+{
+        size_t n_command = 0;
+
+        while (c->argv[n_command])
+                n_command++;
+        a->argv = calloc(24 + 2 * c->n_pass_fds + n_command, sizeof(*a->argv));
+        a->numbers = calloc(4 + c->n_pass_fds, sizeof(*a->numbers));
+        if (!a->argv || !a->numbers)
+                return -ENOMEM;
+        add(a, "zksup-guard");
+        add_number(a, "--page-fd", g->page_fd);
+        add_number(a, "--slot", (int)g->slot);
+        add_number(a, "--socket-fd", g->socket_fd);
+        add(a, "--contain");
+        add(a, contain_mode_to_string(g->contain));
+        if (g->cgroup) {
+                add(a, "--cgroup");
+                add(a, g->cgroup);
+        }
+        if (c->directory) {
+                add(a, "--directory");
+                add(a, c->directory);
+        }
+        for (size_t i = 0; i < c->n_pass_fds; i++)
+                add_number(a, "--pass-fd", c->pass_fds[i]);
+        if (c->terminal)
+                add(a, "--terminal");
+        add(a, "--");
+        for (size_t i = 0; i < n_command; i++)
+                add(a, c->argv[i]);
+        return 0;
+}
+
+/* dup2() of a descriptor to itself only clears CLOEXEC there (POSIX.1-2024, posix_spawn). */
+static int add_fds(posix_spawn_file_actions_t *actions, const SpawnGuard *g, const SpawnConfig *c)
+{
+        int r = posix_spawn_file_actions_adddup2(actions, g->page_fd, g->page_fd);
+
+        if (r == 0)
+                r = posix_spawn_file_actions_adddup2(actions, g->socket_fd, g->socket_fd);
+        for (size_t i = 0; i < c->n_pass_fds && r == 0; i++)
+                r = posix_spawn_file_actions_adddup2(actions, c->pass_fds[i], c->pass_fds[i]);
+        for (int i = 0; i < 3 && c->use_stdio && r == 0; i++)
+                if (c->stdio[i] >= 0)
+                        r = posix_spawn_file_actions_adddup2(actions, c->stdio[i], i);
+        return r;
+}
+
+/* Every signal blocked from the first instruction on, and out of reach of the terminal's. */
+static int set_attributes(posix_spawnattr_t *attributes, const SpawnConfig *c)
+{
+        short flags = POSIX_SPAWN_SETSIGMASK;
+        sigset_t all;
+
+        sigfillset(&all);
+        flags |= c->terminal ? POSIX_SPAWN_SETPGROUP : POSIX_SPAWN_SETSID;
+        posix_spawnattr_setsigmask(attributes, &all);
+        return posix_spawnattr_setflags(attributes, flags);
+}
+
+int spawn_guard_execute(const SpawnGuard *g, const SpawnConfig *c, pid_t *pid)
+{
+        posix_spawn_file_actions_t actions;
+        posix_spawnattr_t attributes;
+        Arguments a = {0};
+        int r;
+
+        if (c->n_pass_fds > PASS_FDS_MAX)
+                return -E2BIG;
+        r = arguments_build(&a, g, c);
+        if (r == 0) {
+                posix_spawn_file_actions_init(&actions);
+                posix_spawnattr_init(&attributes);
+                r = -add_fds(&actions, g, c);
+                if (r == 0)
+                        r = -set_attributes(&attributes, c);
+                if (r == 0)
+                        r = -posix_spawn(pid, g->path, &actions, &attributes, (char **)a.argv, environ);
+                posix_spawn_file_actions_destroy(&actions);
+                posix_spawnattr_destroy(&attributes);
+        }
+        free(a.argv);
+        free(a.numbers);
+        return r;
+}
+
+static int try_guard(char *candidate, char **path)
+{
+        if (access(candidate, X_OK) < 0) {
+                free(candidate);
+                return -ENOENT;
+        }
+        *path = candidate;
+        return 0;
+}
+
+/* In the build tree programs are in src/cli and tests/unit/unit, say: the guard is in src/guard of a
+ * directory above. */
+static int find_beside(char **path)
+{
+        static const char *const places[] = {"", "/guard", "/src/guard"};
+        char dir[4096], *slash;
+        ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+
+        if (n < 0)
+                return -ENOENT;
+        dir[n] = 0;
+        for (unsigned up = 0; up < 4 && (slash = strrchr(dir, '/')) && slash > dir; up++) {
+                *slash = 0;
+                for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+                        char *candidate;
+
+                        if (asprintf(&candidate, "%s%s/zksup-guard", dir, places[i]) >= 0 &&
+                                try_guard(candidate, path) == 0)
+                                return 0;
+                }
+        }
+        return -ENOENT;
+}
+
+int spawn_find_guard(char **path)
+{
+        const char *env = getenv("ZKSUP_GUARD");
+        char *installed;
+
+        if (env && *env) {
+                char *copy = strdup(env);
+
+                return copy ? try_guard(copy, path) : -ENOMEM;
+        }
+        installed = strdup(ZKSUP_LIBEXECDIR "/zksup-guard");
+        if (!installed)
+                return -ENOMEM;
+        return try_guard(installed, path) == 0 ? 0 : find_beside(path);
+}

@@ -1,0 +1,16 @@
+/* How the program zksup-guard is found and executed; private to spawn. */
+#pragma once
+
+#include <sys/types.h>
+#include "unit/spawn.h"
+
+typedef struct SpawnGuard {
+        const char *path;
+        int page_fd, socket_fd; /* ours keep CLOEXEC; the guard gets copies of the same number */
+        unsigned slot;
+        const char *cgroup; /* NULL: none */
+        enum ContainMode contain;
+} SpawnGuard;
+
+/* Executes the guard. Returns 0 and *pid, or a negative errno. */
+int spawn_guard_execute(const SpawnGuard *guard, const SpawnConfig *config, pid_t *pid);

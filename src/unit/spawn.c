@@ -1,0 +1,470 @@
+#include "unit/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include "unit/cgroup.h"
+#include "unit/spawn-guard.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+/* While the tree of a lost guard is killed from here: how often to look. */
+#define LOST_RETRY_USEC 2000
+
+/* The life of a guard: alive -> (stopped: we kill it) -> dead, then, if it was not us who ended it or
+ * a run was on, the tree is killed from here until it is proved empty. */
+struct Spawn {
+        sd_event *event;
+        Reaper *reaper;
+        LeasePage *page;
+        SpawnHandler handler;
+        void *userdata;
+
+        ReaperWatch watch;
+        int socket_fd;
+        sd_event_source *io, *timer;
+        unsigned slot;
+        char *cgroup;
+        int kill_fd, events_fd;
+        uint64_t blocked, ignored;
+
+        enum ContainMode contain;
+        pid_t pid;
+        bool ready, running, lost, dead;
+        bool over;  /* the guard is dead and its tree proved empty */
+        bool freed; /* by its owner: no events, gone when the guard and its tree are */
+        unsigned in_handler;
+};
+
+static void final_free(Spawn *s)
+{
+        sd_event_source_disable_unref(s->io);
+        sd_event_source_disable_unref(s->timer);
+        reaper_unwatch(&s->watch);
+        fd_close(s->socket_fd);
+        fd_close(s->kill_fd);
+        fd_close(s->events_fd);
+        if (s->cgroup)
+                cgroup_remove(s->cgroup);
+        free(s->cgroup);
+        if (s->page)
+                lease_page_free_slot(s->page, s->slot);
+        sd_event_unref(s->event);
+        free(s);
+}
+
+/* Calls the owner. He may free us in the handler; then we live on until the guard is gone, so the
+ * callers need not care. */
+static void emit(Spawn *s, SpawnEvent event)
+{
+        if (s->freed)
+                return;
+        s->in_handler++;
+        s->handler(s, &event, s->userdata);
+        s->in_handler--;
+}
+
+static enum ContainMode contain_from_wire(int number)
+{
+        return number == WIRE_CONTAIN_CGROUP ? CONTAIN_CGROUP :
+                number == WIRE_CONTAIN_PIDNS ? CONTAIN_PIDNS : CONTAIN_SUBREAPER;
+}
+
+static void on_ready(Spawn *s, const WireMessage *m)
+{
+        if (m->value != WIRE_VERSION) {
+                log_error("zksup-guard speaks version %lld, this zksup %d: restart zksup after an upgrade",
+                        (long long)m->value, WIRE_VERSION);
+                kill(s->watch.pid, SIGKILL);
+                return;
+        }
+        s->ready = true;
+        s->contain = contain_from_wire(m->number);
+        emit(s, (SpawnEvent){.type = SPAWN_READY, .contain = s->contain});
+}
+
+static void on_message(Spawn *s, const WireMessage *m)
+{
+        switch ((enum WireType)m->type) {
+        case WIRE_READY:
+                on_ready(s, m);
+                return;
+        case WIRE_STARTED:
+                s->pid = m->number;
+                emit(s, (SpawnEvent){.type = SPAWN_STARTED, .pid = s->pid});
+                return;
+        case WIRE_EXEC_FAILED:
+                emit(s, (SpawnEvent){.type = SPAWN_EXEC_FAILED, .stage = (enum WireStage)m->number,
+                                .error = (int)m->value});
+                return;
+        case WIRE_EXITED:
+                s->pid = 0;
+                emit(s, (SpawnEvent){.type = SPAWN_EXITED, .code = m->number, .status = (int)m->value});
+                return;
+        case WIRE_JOB_STOPPED:
+                emit(s, (SpawnEvent){.type = SPAWN_JOB_STOPPED, .signal = m->number});
+                return;
+        case WIRE_STOPPING:
+                emit(s, (SpawnEvent){.type = SPAWN_STOPPING, .why = (enum WireWhy)m->number});
+                return;
+        case WIRE_EMPTY:
+                s->running = false;
+                s->pid = 0;
+                emit(s, (SpawnEvent){.type = SPAWN_EMPTY});
+                return;
+        case WIRE_START: /* ours to say */
+        case WIRE_SIGNAL:
+        case WIRE_STOP:
+        case WIRE_KILL:
+        case WIRE_FREEZE:
+        case WIRE_THAW:
+        case WIRE_CONTINUE:
+                return;
+        }
+}
+
+/* All that is there. What the guard said before it died is still true. */
+static void drain(Spawn *s)
+{
+        WireMessage m;
+
+        while (!s->freed && s->socket_fd >= 0) {
+                ssize_t n = recv(s->socket_fd, &m, sizeof(m), MSG_DONTWAIT);
+
+                if (n == sizeof(m)) {
+                        on_message(s, &m);
+                        continue;
+                }
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n == 0 || (n < 0 && errno != EAGAIN)) /* its end is told by the reaper */
+                        sd_event_source_set_enabled(s->io, SD_EVENT_OFF);
+                return;
+        }
+}
+
+static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        drain(userdata);
+        return 0;
+}
+
+/* One round of killing the tree in the guard's place: true if it is proved empty. Nothing is allocated
+ * here. */
+static bool kill_round(Spawn *s)
+{
+        bool none;
+
+        if (s->kill_fd >= 0)
+                cgroup_kill(s->kill_fd);
+        if (!s->dead) { /* stopped: its children are not ours to find before it dies */
+                reaper_kill_below(s->reaper, s->watch.pid);
+                kill(s->watch.pid, SIGKILL);
+        }
+        none = reaper_kill_orphans(s->reaper);
+        return s->dead && none && (s->events_fd < 0 || cgroup_is_populated(s->events_fd) == 0);
+}
+
+static void conclude(Spawn *s, bool empty)
+{
+        if (!empty) {
+                sd_event_source_set_time(s->timer, clock_boottime_usec() + LOST_RETRY_USEC);
+                return;
+        }
+        if (s->running) {
+                s->running = false;
+                s->pid = 0;
+                emit(s, (SpawnEvent){.type = SPAWN_EMPTY});
+        }
+        s->over = true;
+        if (s->freed)
+                final_free(s);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Spawn *s = userdata;
+
+        sd_event_source_set_time(s->timer, USEC_INFINITY);
+        conclude(s, s->over || kill_round(s));
+        return 0;
+}
+
+static void on_guard(ReaperWatch *watch, int code, int status)
+{
+        Spawn *s = CONTAINER_OF(watch, Spawn, watch);
+        bool first = !s->lost, empty;
+
+        s->dead = code != CLD_STOPPED;
+        s->lost = true;
+        if (code == 0 || (s->freed && code == CLD_EXITED && status == 0)) { /* it has proved it itself */
+                s->over = true;
+                if (s->freed)
+                        final_free(s);
+                return;
+        }
+        empty = kill_round(s); /* before anything that may take its time */
+        if (s->dead)
+                drain(s);
+        if (first)
+                emit(s, (SpawnEvent){.type = SPAWN_GUARD_LOST});
+        conclude(s, empty);
+}
+
+static uint64_t signal_bits(const sigset_t *set)
+{
+        uint64_t bits = 0;
+
+        for (int i = 1; set && i <= 64; i++)
+                if (sigismember(set, i) == 1)
+                        bits |= UINT64_C(1) << (i - 1);
+        return bits;
+}
+
+/* A group of our own below our own, for the modes that want one. AUTO does without if need be. */
+static int make_group(Spawn *s, const SpawnConfig *c)
+{
+        static unsigned serial; /* a new name each time: a group that was killed is not like a new one */
+        CLEANUP_STRING parent = NULL;
+        CLEANUP_STRING name = NULL;
+        int r;
+
+        if (c->contain != CONTAIN_AUTO && c->contain != CONTAIN_CGROUP)
+                return 0;
+        r = c->cgroup_parent ? 0 : cgroup_find_own(&parent);
+        if (r < 0)
+                return r;
+        if (asprintf(&name, "zksup-%s-%d-%u", c->name ? c->name : "unit", (int)getpid(), ++serial) < 0) {
+                name = NULL;
+                return -ENOMEM;
+        }
+        r = cgroup_make(c->cgroup_parent ? c->cgroup_parent : parent, name, &s->cgroup);
+        if (r < 0)
+                return r;
+        s->kill_fd = cgroup_open(s->cgroup, "cgroup.kill", O_WRONLY);
+        s->events_fd = cgroup_open(s->cgroup, "cgroup.events", O_RDONLY);
+        return s->kill_fd < 0 ? s->kill_fd : s->events_fd < 0 ? s->events_fd : 0;
+}
+
+static void drop_group(Spawn *s)
+{
+        s->kill_fd = fd_close(s->kill_fd);
+        s->events_fd = fd_close(s->events_fd);
+        if (s->cgroup)
+                cgroup_remove(s->cgroup);
+        free(TAKE(s->cgroup));
+}
+
+static int execute(Spawn *s, const SpawnConfig *c)
+{
+        CLEANUP_STRING found = NULL;
+        CLEANUP_FD theirs = -1;
+        SpawnGuard g = {.page_fd = lease_page_fd(s->page), .slot = s->slot, .cgroup = s->cgroup};
+        int fds[2], r;
+        pid_t pid;
+
+        r = c->guard_path ? 0 : spawn_find_guard(&found);
+        if (r < 0)
+                return r;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+                return -errno;
+        s->socket_fd = fds[0];
+        theirs = fds[1];
+        g.path = c->guard_path ? c->guard_path : found;
+        g.socket_fd = theirs;
+        g.contain = s->cgroup ? CONTAIN_CGROUP : c->contain == CONTAIN_PIDNS ? CONTAIN_PIDNS : CONTAIN_SUBREAPER;
+        r = spawn_guard_execute(&g, c, &pid);
+        if (r == 0)
+                reaper_watch(s->reaper, &s->watch, pid, on_guard);
+        return r;
+}
+
+int spawn_new(Spawn **out, sd_event *event, Reaper *reaper, LeasePage *page, const SpawnConfig *c,
+        SpawnHandler handler, void *userdata)
+{
+        Spawn *s = calloc(1, sizeof(*s));
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        s->event = sd_event_ref(event);
+        s->reaper = reaper;
+        s->handler = handler;
+        s->userdata = userdata;
+        s->socket_fd = s->kill_fd = s->events_fd = -1;
+        s->blocked = signal_bits(c->blocked);
+        s->ignored = signal_bits(c->ignored);
+        r = lease_page_alloc_slot(page);
+        if (r >= 0) {
+                s->page = page;
+                s->slot = (unsigned)r;
+                r = make_group(s, c);
+        }
+        if (r < 0 && s->page && c->contain == CONTAIN_AUTO) {
+                drop_group(s);
+                r = 0;
+        }
+        if (r >= 0)
+                r = sd_event_add_time(event, &s->timer, CLOCK_BOOTTIME, USEC_INFINITY, 1, on_timer, s);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(s->timer, SD_EVENT_ON);
+        if (r >= 0)
+                r = execute(s, c);
+        if (r >= 0)
+                r = sd_event_add_io(event, &s->io, s->socket_fd, EPOLLIN, on_io, s);
+        if (r < 0) {
+                final_free(s); /* a guard that runs sees the end of its socket, and ends */
+                return r;
+        }
+        *out = s;
+        return 0;
+}
+
+Spawn *spawn_free(Spawn *s)
+{
+        if (!s)
+                return NULL;
+        s->freed = true;
+        sd_event_source_set_enabled(s->io, SD_EVENT_OFF);
+        s->io = sd_event_source_disable_unref(s->io);
+        s->socket_fd = fd_close(s->socket_fd); /* the guard's sign to end */
+        lease_page_set(s->page, s->slot, 0);
+        if (s->over && s->in_handler == 0)
+                final_free(s);
+        return NULL;
+}
+
+static int send_message(Spawn *s, const void *m, size_t len)
+{
+        if (s->lost || s->socket_fd < 0)
+                return -ENOTCONN;
+        if (send(s->socket_fd, m, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+                return 0;
+        return errno == EPIPE || errno == ECONNRESET ? -ENOTCONN : -errno;
+}
+
+static int request(Spawn *s, enum WireType type, int number, uint64_t usec)
+{
+        WireMessage m = {.type = type, .number = number, .usec = usec};
+
+        if (!s->running)
+                return -ESRCH;
+        return send_message(s, &m, sizeof(m));
+}
+
+int spawn_start(Spawn *s, const SpawnStart *start)
+{
+        WireStart w;
+        int r;
+
+        if (s->running)
+                return -EBUSY;
+        memset(&w, 0, offsetof(WireStart, env));
+        w.head.type = WIRE_START;
+        w.head.number = start->stop_signal;
+        w.grace_usec = start->grace_usec;
+        w.kill_budget_usec = start->kill_budget_usec;
+        w.blocked = s->blocked;
+        w.ignored = s->ignored;
+        for (char *const *e = start->env; e && *e; e++) {
+                size_t len = strlen(*e) + 1;
+
+                if (len > sizeof(w.env) - w.env_len)
+                        return -E2BIG;
+                memcpy(w.env + w.env_len, *e, len);
+                w.env_len += (uint32_t)len;
+        }
+        spawn_set_deadline(s, start->deadline_usec);
+        r = send_message(s, &w, offsetof(WireStart, env) + w.env_len);
+        s->running = r == 0;
+        return r;
+}
+
+int spawn_signal(Spawn *s, int signal)
+{
+        return request(s, WIRE_SIGNAL, signal, 0);
+}
+
+int spawn_stop(Spawn *s, int signal, uint64_t grace_usec)
+{
+        return request(s, WIRE_STOP, signal, grace_usec);
+}
+
+int spawn_kill(Spawn *s)
+{
+        return request(s, WIRE_KILL, 0, 0);
+}
+
+int spawn_freeze(Spawn *s)
+{
+        return request(s, WIRE_FREEZE, 0, 0);
+}
+
+int spawn_thaw(Spawn *s)
+{
+        return request(s, WIRE_THAW, 0, 0);
+}
+
+int spawn_continue(Spawn *s, bool foreground)
+{
+        return request(s, WIRE_CONTINUE, foreground, 0);
+}
+
+void spawn_set_deadline(Spawn *s, uint64_t deadline_usec)
+{
+        lease_page_set(s->page, s->slot, deadline_usec);
+}
+
+bool spawn_is_ready(const Spawn *s)
+{
+        return s->ready && !s->lost;
+}
+
+bool spawn_is_running(const Spawn *s)
+{
+        return s->running;
+}
+
+bool spawn_is_lost(const Spawn *s)
+{
+        return s->lost;
+}
+
+pid_t spawn_guard_pid(const Spawn *s)
+{
+        return s->watch.pid;
+}
+
+pid_t spawn_pid(const Spawn *s)
+{
+        return s->pid;
+}
+
+enum ContainMode spawn_contain(const Spawn *s)
+{
+        return s->contain;
+}
+
+static const char *const contain_names[] = {
+        [CONTAIN_AUTO] = "auto",
+        [CONTAIN_CGROUP] = "cgroup",
+        [CONTAIN_PIDNS] = "pidns",
+        [CONTAIN_SUBREAPER] = "subreaper",
+};
+
+const char *contain_mode_to_string(enum ContainMode mode)
+{
+        return contain_names[mode];
+}
+
+int contain_mode_from_string(const char *text)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(contain_names); i++)
+                if (strcmp(text, contain_names[i]) == 0)
+                        return (int)i;
+        return -EINVAL;
+}
