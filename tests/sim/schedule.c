@@ -1,0 +1,263 @@
+#include "sim/schedule.h"
+
+#include <stdio.h>
+
+/* Faults come in episodes: something breaks, and some time later is whole again. */
+typedef struct Episode {
+        World *world;
+        unsigned a, b;
+} Episode;
+
+typedef void (*FaultFn)(World *world, unsigned a, unsigned b, bool begins);
+
+static void cut_host(World *world, unsigned a, unsigned b, bool begins)
+{
+        for (unsigned i = 0; i < world->ensemble.n_servers; i++)
+                host_cut(&world->hosts[a], i, true, true, begins);
+}
+
+static void cut_host_from_server(World *world, unsigned a, unsigned b, bool begins)
+{
+        host_cut(&world->hosts[a], b, true, true, begins);
+}
+
+static void cut_replies(World *world, unsigned a, unsigned b, bool begins)
+{
+        host_cut(&world->hosts[a], b, false, true, begins);
+}
+
+static void cut_requests(World *world, unsigned a, unsigned b, bool begins)
+{
+        host_cut(&world->hosts[a], b, true, false, begins);
+}
+
+static void slow_host(World *world, unsigned a, unsigned b, bool begins)
+{
+        Network *network = &world->ensemble.network;
+        uint64_t extra = begins ? simulation_below(&world->simulation, world->hosts[a].plan.timeout_usec) : 0;
+
+        network->links[network_host(a)][b].extra_usec = extra;
+        network->links[b][network_host(a)].extra_usec = simulation_chance(&world->simulation, 50) ? extra : 0;
+}
+
+static void slow_server(World *world, unsigned a, unsigned b, bool begins)
+{
+        Network *network = &world->ensemble.network;
+        unsigned server = b, other = (b + 1) % world->ensemble.n_servers;
+        uint64_t extra = begins ? simulation_below(&world->simulation, 4 * world->ensemble.tick_usec) : 0;
+
+        network->links[other][server].extra_usec = extra;
+}
+
+static void isolate_server(World *world, unsigned a, unsigned b, bool begins)
+{
+        ensemble_isolate(&world->ensemble, b, begins);
+}
+
+static void isolate_leader(World *world, unsigned a, unsigned b, bool begins)
+{
+        Server *leader = ensemble_find_leader(&world->ensemble);
+
+        if (begins && leader)
+                b = leader->id;
+        for (unsigned i = 0; i < world->ensemble.n_servers; i++)
+                if (begins ? i == b : true)
+                        ensemble_isolate(&world->ensemble, i, begins);
+}
+
+static void cut_pair(World *world, unsigned a, unsigned b, bool begins)
+{
+        ensemble_cut(&world->ensemble, b, (b + 1) % world->ensemble.n_servers, begins);
+}
+
+static void cut_one_way(World *world, unsigned a, unsigned b, bool begins)
+{
+        network_cut(&world->ensemble.network, b, (b + 1) % world->ensemble.n_servers, begins);
+}
+
+static void crash_server(World *world, unsigned a, unsigned b, bool begins)
+{
+        if (begins)
+                ensemble_crash(&world->ensemble, b, simulation_chance(&world->simulation, 60));
+        else
+                ensemble_restart(&world->ensemble, b);
+}
+
+static void freeze_server(World *world, unsigned a, unsigned b, bool begins)
+{
+        ensemble_freeze(&world->ensemble, b, begins);
+}
+
+static void freeze_supervisor(World *world, unsigned a, unsigned b, bool begins)
+{
+        host_freeze(&world->hosts[a], begins);
+}
+
+static void suspend_machine(World *world, unsigned a, unsigned b, bool begins)
+{
+        host_suspend(&world->hosts[a], begins);
+}
+
+static void kill_supervisor(World *world, unsigned a, unsigned b, bool begins)
+{
+        if (begins)
+                host_kill_supervisor(&world->hosts[a]);
+        else if (!world->hosts[a].is_up)
+                host_boot(&world->hosts[a]);
+}
+
+static void crash_host(World *world, unsigned a, unsigned b, bool begins)
+{
+        if (begins)
+                host_crash(&world->hosts[a]);
+        else if (!world->hosts[a].is_up)
+                host_boot(&world->hosts[a]);
+}
+
+static void lose_messages(World *world, unsigned a, unsigned b, bool begins)
+{
+        world->hosts[a].client.has_fates = begins;
+        world->hosts[a].client.late_usec =
+                simulation_between(&world->simulation, 1000, 2 * world->hosts[a].plan.timeout_usec);
+}
+
+static void expire_session(World *world, unsigned a, unsigned b, bool begins)
+{
+        Server *leader = ensemble_find_leader(&world->ensemble);
+
+        if (begins && leader && world->hosts[a].client.session)
+                leader_expire(leader, world->hosts[a].client.session);
+}
+
+static const struct {
+        const char *name;
+        FaultFn fn;
+} faults[] = {
+        {"host cut off", cut_host},
+        {"host cut from a server", cut_host_from_server},
+        {"replies to a host cut", cut_replies},
+        {"requests of a host cut", cut_requests},
+        {"host slow", slow_host},
+        {"server slow", slow_server},
+        {"server isolated", isolate_server},
+        {"leader isolated", isolate_leader},
+        {"two servers cut", cut_pair},
+        {"two servers cut one way", cut_one_way},
+        {"server crash", crash_server},
+        {"server frozen", freeze_server},
+        {"supervisor frozen", freeze_supervisor},
+        {"machine suspended", suspend_machine},
+        {"supervisor killed", kill_supervisor},
+        {"host crash", crash_host},
+        {"messages lost and late", lose_messages},
+        {"session expired", expire_session},
+};
+
+static void on_end(void *object, void *payload, uint64_t fault)
+{
+        Episode *e = payload;
+
+        if (e->world->is_healed)
+                return;
+        simulation_trace(&e->world->simulation, "-- over: %s (host %u, server %u)", faults[fault].name, e->a, e->b);
+        faults[fault].fn(e->world, e->a, e->b, false);
+}
+
+static uint64_t draw_length(World *world)
+{
+        Simulation *s = &world->simulation;
+        uint64_t timeout = world->hosts[0].plan.timeout_usec;
+
+        switch (simulation_below(s, 3)) {
+        case 0:
+                return simulation_between(s, 1000, timeout / 4);
+        case 1:
+                return simulation_between(s, timeout / 4, 3 * timeout / 2);
+        default:
+                return simulation_between(s, timeout / 2, 2 * SYNC_LIMIT * world->ensemble.tick_usec + timeout);
+        }
+}
+
+static void on_fault(void *object, void *payload, uint64_t number)
+{
+        World *world = object;
+        Simulation *s = &world->simulation;
+        Episode *e = simulation_allocate(s, sizeof(*e));
+        unsigned fault = (unsigned)simulation_below(s, ARRAY_SIZE(faults));
+
+        if (world->is_healed)
+                return;
+        *e = (Episode){.world = world, .a = (unsigned)simulation_below(s, world->n_hosts),
+                .b = (unsigned)simulation_below(s, world->ensemble.n_servers)};
+        if (simulation_chance(s, 50)) /* the server that matters to the host */
+                e->b = world->hosts[e->a].client.server;
+        simulation_trace(s, "-- fault: %s (host %u, server %u)", faults[fault].name, e->a, e->b);
+        world->n_faults++;
+        faults[fault].fn(world, e->a, e->b, true);
+        simulation_after(s, draw_length(world), on_end, NULL, e, fault);
+        simulation_after(s, simulation_between(s, 1000, (uint64_t)number), on_fault, world, NULL, number);
+}
+
+static void draw_clocks(World *world)
+{
+        static const uint64_t rates[] = {900, 900, 1000, 1100, 1100, 950, 1050};
+
+        for (unsigned i = 0; i < world->n_hosts; i++)
+                world->hosts[i].rate_permille = rates[simulation_below(&world->simulation, ARRAY_SIZE(rates))];
+}
+
+static void draw_world(World *world, uint64_t seed, const Subject *subject)
+{
+        static const uint64_t ticks[] = {500, 1000, 2000, 2000};
+        Random r;
+        uint64_t tick, timeout;
+        unsigned n_servers, n_hosts;
+        HostPlan plan = {0};
+
+        random_init(&r, ~seed);
+        tick = ticks[random_below(&r, ARRAY_SIZE(ticks))] * USEC_PER_MSEC;
+        timeout = MAX(tick * (2 + random_below(&r, 5)), 2 * USEC_PER_SEC);
+        n_servers = random_below(&r, 10) < 2 ? 1 : 3;
+        n_hosts = 2 + (unsigned)random_below(&r, SCHEDULE_HOSTS - 1);
+        plan.timeout_usec = timeout;
+        plan.patience_usec = random_below(&r, 2) ? timeout / 6 : 0;
+        plan.work_min_usec = random_below(&r, 2) ? timeout / 4 : 20 * timeout;
+        plan.work_max_usec = plan.work_min_usec + timeout;
+        plan.restart_percent = (unsigned)random_below(&r, 3) * 40;
+        plan.stubborn_percent = (unsigned)random_below(&r, 3) * 50;
+        plan.pause_max_usec = timeout;
+        world_init(world, seed, subject, n_servers, n_hosts, tick, &plan, 1 + random_below(&r, 3));
+        world->plan.reuse = random_below(&r, 2) ? SEQUENCE_REUSE_SKIP : SEQUENCE_REUSE_WAIT;
+        world->ensemble.refuses_moved = random_below(&r, 4) != 0;
+        world->ensemble.container_usec = (1 + random_below(&r, 8)) * tick;
+        draw_clocks(world);
+}
+
+bool schedule_run(World *world, uint64_t seed, const Subject *subject)
+{
+        Simulation *s = &world->simulation;
+        uint64_t timeout, pace;
+        bool good;
+
+        draw_world(world, seed, subject);
+        timeout = world->hosts[0].plan.timeout_usec;
+        world_boot(world);
+        pace = simulation_between(s, timeout / 4, 2 * timeout);
+        simulation_after(s, simulation_below(s, 2 * timeout), on_fault, world, NULL, pace);
+        good = simulation_run(s, s->now_usec + simulation_between(s, 3 * timeout, 9 * timeout));
+        if (good)
+                good = world_heal(world);
+        world_clear(world);
+        return good;
+}
+
+void schedule_explain(World *world, uint64_t seed, const Subject *subject)
+{
+        world->simulation.tracing = true;
+        schedule_run(world, seed, subject);
+        world->simulation.tracing = false;
+        fprintf(stderr, "---- transcript of seed %llu: %u servers, tick %.1fs, T %.1fs\n%s----\n",
+                (unsigned long long)seed, world->ensemble.n_servers, (double)world->ensemble.tick_usec / 1e6,
+                (double)world->hosts[0].plan.timeout_usec / 1e6,
+                world->simulation.transcript.data ? world->simulation.transcript.data : "");
+}

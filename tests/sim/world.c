@@ -1,0 +1,109 @@
+#include <stdio.h>
+#include "sim/schedule.h"
+
+static void spawn(Host *host, void *userdata)
+{
+        World *world = userdata;
+
+        if (world->subject.is_naive)
+                host_add_actor(host, &naive_type, naive_new(host, world->subject.naive));
+        else
+                host_add_actor(host, &holder_type, holder_new(host, &world->plan));
+}
+
+void world_init(World *world, uint64_t seed, const Subject *subject, unsigned n_servers, unsigned n_hosts,
+        uint64_t tick_usec, const HostPlan *plan, uint64_t max_number)
+{
+        Simulation *s = &world->simulation;
+
+        simulation_reset(s, seed);
+        ensemble_init(&world->ensemble, s, n_servers, tick_usec);
+        oracle_init(&world->oracle, s);
+        world->n_hosts = n_hosts;
+        world->subject = *subject;
+        world->plan = (HolderPlan){.pool = "p", .max = subject->is_naive ? 1 : max_number};
+        world->is_healed = false;
+        world->n_faults = 0;
+        for (unsigned i = 0; i < n_hosts; i++) {
+                host_init(&world->hosts[i], s, &world->ensemble, &world->oracle, i, plan);
+                world->hosts[i].spawn = spawn;
+                world->hosts[i].userdata = world;
+                world->hosts[i].timer_min_usec = claim_mutant == MUTANT_NONE ? 0 : 10 * USEC_PER_MSEC;
+                world->hosts[i].uses_monotonic = subject->uses_monotonic;
+        }
+}
+
+void world_boot(World *world)
+{
+        for (unsigned i = 0; i < world->n_hosts; i++)
+                host_boot(&world->hosts[i]);
+}
+
+void world_clear(World *world)
+{
+        for (unsigned i = 0; i < world->n_hosts; i++)
+                host_deinit(&world->hosts[i]);
+        world->n_hosts = 0;
+}
+
+void world_deinit(World *world)
+{
+        world_clear(world);
+        simulation_deinit(&world->simulation);
+}
+
+static bool is_everybody_served(const World *world)
+{
+        for (unsigned i = 0; i < world->n_hosts; i++)
+                if (world->oracle.served[i] == 0)
+                        return false;
+        return true;
+}
+
+static void heal_hosts(World *world)
+{
+        for (unsigned i = 0; i < world->n_hosts; i++) {
+                Host *host = &world->hosts[i];
+
+                host_suspend(host, false);
+                host_freeze(host, false);
+                if (!host->is_up)
+                        host_boot(host);
+                /* From now on nobody keeps what others wait for. */
+                host->client.has_fates = false;
+                host->plan.restart_percent = 0;
+                host->plan.work_min_usec = 1000;
+                host->plan.work_max_usec = host->plan.timeout_usec / 4;
+                host->plan.pause_max_usec = host->plan.timeout_usec;
+                for (unsigned k = 0; k < host->n_actors; k++) /* who works now, for that long still */
+                        host_retire_child(host, &host->actors[k]);
+        }
+}
+
+bool world_heal(World *world)
+{
+        Simulation *s = &world->simulation;
+        uint64_t timeout = world->hosts[0].plan.timeout_usec, step = timeout / 4, begin = s->now_usec, limit;
+
+        simulation_trace(s, "everything is healed");
+        world->is_healed = true;
+        ensemble_heal(&world->ensemble);
+        heal_hosts(world);
+        for (unsigned i = 0; i < world->n_hosts; i++)
+                world->oracle.served[i] = 0;
+        /* Servers find each other, sessions expire, records of the dead stand for W each, and all of
+         * it with slow clocks; then the numbers go round. */
+        limit = begin + 60 * world->ensemble.tick_usec + (15 + 5 * world->n_hosts) * timeout;
+        while (!is_everybody_served(world)) {
+                if (s->now_usec > limit) {
+                        for (unsigned i = 0; i < world->n_hosts; i++)
+                                if (world->oracle.served[i] == 0)
+                                        simulation_violate(s, "host %u is not served %.1fs after the healing", i,
+                                                (double)(s->now_usec - begin) / 1e6);
+                        return false;
+                }
+                if (!simulation_run(s, s->now_usec + step))
+                        return false;
+        }
+        return true;
+}
