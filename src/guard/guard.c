@@ -429,5 +429,7 @@ int main(int argc, char **argv)
         g->armed_usec = UINT64_MAX;
         tell(g, WIRE_READY, (int)g->contain.mode, WIRE_VERSION);
         run(g);
+        if (g->contain.mode == WIRE_CONTAIN_CGROUP)
+                rmdir(g->options.cgroup); /* nobody else may be left to do it */
         return 0;
 }
