@@ -30,6 +30,7 @@ struct Spawn {
         unsigned slot;
         char *cgroup;
         int kill_fd, events_fd;
+        int tty_fd; /* -1: not in terminal mode */
         uint64_t blocked, ignored;
 
         enum ContainMode contain;
@@ -48,6 +49,7 @@ static void final_free(Spawn *s)
         fd_close(s->socket_fd);
         fd_close(s->kill_fd);
         fd_close(s->events_fd);
+        fd_close(s->tty_fd);
         if (s->cgroup)
                 cgroup_remove(s->cgroup);
         free(s->cgroup);
@@ -169,12 +171,32 @@ static bool kill_round(Spawn *s)
         return s->dead && none && (s->events_fd < 0 || cgroup_is_populated(s->events_fd) == 0);
 }
 
+/* The guard gives the terminal back when the command ends; a lost one cannot. If the group in the
+ * foreground is nobody's any more, it was our command's. */
+static void take_terminal_back(const Spawn *s)
+{
+        sigset_t ttou, old;
+        pid_t group;
+
+        if (s->tty_fd < 0)
+                return;
+        group = tcgetpgrp(s->tty_fd);
+        if (group == getpgrp() || (group > 0 && kill(-group, 0) == 0))
+                return;
+        sigemptyset(&ttou);
+        sigaddset(&ttou, SIGTTOU);
+        sigprocmask(SIG_BLOCK, &ttou, &old);
+        tcsetpgrp(s->tty_fd, getpgrp());
+        sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
 static void conclude(Spawn *s, bool empty)
 {
         if (!empty) {
                 sd_event_source_set_time(s->timer, clock_boottime_usec() + LOST_RETRY_USEC);
                 return;
         }
+        take_terminal_back(s);
         if (s->running) {
                 s->running = false;
                 s->pid = 0;
@@ -296,6 +318,7 @@ int spawn_new(Spawn **out, sd_event *event, Reaper *reaper, LeasePage *page, con
         s->handler = handler;
         s->userdata = userdata;
         s->socket_fd = s->kill_fd = s->events_fd = -1;
+        s->tty_fd = c->terminal ? open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY) : -1;
         s->blocked = signal_bits(c->blocked);
         s->ignored = signal_bits(c->ignored);
         r = lease_page_alloc_slot(page);

@@ -329,11 +329,14 @@ static void the_tree_dies_when_its_guard_is_stopped(void **state)
         the_tree_dies_with_its_guard(SIGSTOP);
 }
 
-/* Never returns: a supervisor that starts FIXTURE and says so on FD. */
+/* Never returns: a supervisor that starts FIXTURE and says so on FD. Should it fail, the read of the
+ * other end does, and the alarm ends it. */
 static void be_supervisor(enum ContainMode mode, const Fixture *fixture, const char *tag, int fd)
 {
-        Rig *rig = rig_new(mode);
+        Rig *rig;
 
+        alarm(30);
+        rig = rig_new(mode);
         memcpy(rig->tag, tag, strlen(tag) + 1);
         rig_run_fixture(rig, fixture, LEASE_DEADLINE_NONE);
         if (write(fd, "x", 1) != 1)
@@ -483,7 +486,8 @@ static void a_failed_exec_says_why(void **state)
                         Rig *rig = rig_new(mode);
                         char *argv[] = {(char *)cases[i].command, NULL};
                         SpawnConfig config = {.argv = argv};
-                        SpawnStart start = {.deadline_usec = LEASE_DEADLINE_NONE};
+                        char *env[] = {(char *)"PATH=/usr/bin:/bin", NULL};
+                        SpawnStart start = {.env = env, .deadline_usec = LEASE_DEADLINE_NONE};
                         const SpawnEvent *e;
 
                         rig_spawn_config(rig, &config);
