@@ -92,10 +92,14 @@ void claim_grant(Claim *claim, const Timing *timing, const Reply *reply, uint64_
 void claim_extend(Claim *claim, const Timing *timing, uint64_t sent_usec, uint64_t now_usec)
 {
         uint64_t from = CLAIM_MUTANT(MUTANT_REPLY_TIME) ? now_usec : sent_usec;
+        bool is_late = now_usec >= claim_stop_usec(claim, timing);
 
         if (claim->state != CLAIM_HELD)
                 return;
-        if (now_usec >= claim_stop_usec(claim, timing) && !CLAIM_MUTANT(MUTANT_REVIVE)) {
+        /* Revived by an answer to a request of any age: only then is it unsafe. */
+        if (is_late && CLAIM_MUTANT(MUTANT_REVIVE)) {
+                from = now_usec;
+        } else if (is_late) {
                 claim_lose(claim, "no renewal was acknowledged in time");
                 return;
         }
