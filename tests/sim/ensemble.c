@@ -32,6 +32,17 @@ static bool may_vote(const Ensemble *e, const Server *a, const Server *b)
         return b->role == SERVER_LOOKING && (a == b || network_is_open(&e->network, a->id, b->id));
 }
 
+/* The order of FastLeaderElection: the epoch first. A log that looks newer may be that of a leader
+ * whom nobody followed, from before the history that a majority has since agreed on. */
+static bool is_better(const Server *a, const Server *b)
+{
+        if (a->epoch != b->epoch)
+                return a->epoch > b->epoch;
+        if (last_zxid(a) != last_zxid(b))
+                return last_zxid(a) > last_zxid(b);
+        return a->id > b->id;
+}
+
 static Server *best_candidate(Ensemble *e, Server *server)
 {
         Server *best = server;
@@ -39,8 +50,7 @@ static Server *best_candidate(Ensemble *e, Server *server)
         for (unsigned i = 0; i < e->n_servers; i++) {
                 Server *s = &e->servers[i];
 
-                if (may_vote(e, server, s) && (last_zxid(s) > last_zxid(best) ||
-                        (last_zxid(s) == last_zxid(best) && s->id > best->id)))
+                if (may_vote(e, server, s) && is_better(s, best))
                         best = s;
         }
         return best;

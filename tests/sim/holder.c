@@ -42,6 +42,18 @@ static void on_held(Holder *h, const Effect *effect, uint64_t now_usec, Effects 
         tell_janitor(h, EVENT_START, now_usec, out);
 }
 
+/* Whoever waits looks after the dead. The janitor has no watch on the pool, but the sequence has while
+ * it is the first in line, and says again that it waits: then look again. */
+static void look_after(Holder *h, uint64_t now_usec, Effects *out)
+{
+        if (h->janitor.state != JANITOR_OFF) {
+                step_janitor(h, &(Event){.kind = EVENT_WATCH, .now_usec = now_usec, .watch.kind = WATCH_CHILDREN}, out);
+                return;
+        }
+        janitor_set_number(&h->janitor, false, 0);
+        tell_janitor(h, EVENT_START, now_usec, out);
+}
+
 static void step_sequence(Holder *h, const Event *event, Effects *out)
 {
         Effects effects;
@@ -56,9 +68,8 @@ static void step_sequence(Holder *h, const Event *event, Effects *out)
                         continue;
                 }
                 pass_on(SOURCE_SEQUENCE, effect, out);
-                if (effect->kind == EFFECT_WAITING && h->janitor.state == JANITOR_OFF) {
-                        janitor_set_number(&h->janitor, false, 0);
-                        tell_janitor(h, EVENT_START, event->now_usec, out);
+                if (effect->kind == EFFECT_WAITING) {
+                        look_after(h, event->now_usec, out);
                 } else if (effect->kind == EFFECT_RELEASED) {
                         tell_janitor(h, EVENT_RELEASE, event->now_usec, out);
                 }

@@ -1,4 +1,4 @@
-#include "sim/schedule.h"
+#include "sim/fault.h"
 
 #include <stdio.h>
 
@@ -8,159 +8,15 @@ typedef struct Episode {
         unsigned a, b;
 } Episode;
 
-typedef void (*FaultFn)(World *world, unsigned a, unsigned b, bool begins);
-
-static void cut_host(World *world, unsigned a, unsigned b, bool begins)
+static void on_end(void *object, void *payload, uint64_t number)
 {
-        for (unsigned i = 0; i < world->ensemble.n_servers; i++)
-                host_cut(&world->hosts[a], i, true, true, begins);
-}
-
-static void cut_host_from_server(World *world, unsigned a, unsigned b, bool begins)
-{
-        host_cut(&world->hosts[a], b, true, true, begins);
-}
-
-static void cut_replies(World *world, unsigned a, unsigned b, bool begins)
-{
-        host_cut(&world->hosts[a], b, false, true, begins);
-}
-
-static void cut_requests(World *world, unsigned a, unsigned b, bool begins)
-{
-        host_cut(&world->hosts[a], b, true, false, begins);
-}
-
-static void slow_host(World *world, unsigned a, unsigned b, bool begins)
-{
-        Network *network = &world->ensemble.network;
-        uint64_t extra = begins ? simulation_below(&world->simulation, world->hosts[a].plan.timeout_usec) : 0;
-
-        network->links[network_host(a)][b].extra_usec = extra;
-        network->links[b][network_host(a)].extra_usec = simulation_chance(&world->simulation, 50) ? extra : 0;
-}
-
-static void slow_server(World *world, unsigned a, unsigned b, bool begins)
-{
-        Network *network = &world->ensemble.network;
-        unsigned server = b, other = (b + 1) % world->ensemble.n_servers;
-        uint64_t extra = begins ? simulation_below(&world->simulation, 4 * world->ensemble.tick_usec) : 0;
-
-        network->links[other][server].extra_usec = extra;
-}
-
-static void isolate_server(World *world, unsigned a, unsigned b, bool begins)
-{
-        ensemble_isolate(&world->ensemble, b, begins);
-}
-
-static void isolate_leader(World *world, unsigned a, unsigned b, bool begins)
-{
-        Server *leader = ensemble_find_leader(&world->ensemble);
-
-        if (begins && leader)
-                b = leader->id;
-        for (unsigned i = 0; i < world->ensemble.n_servers; i++)
-                if (begins ? i == b : true)
-                        ensemble_isolate(&world->ensemble, i, begins);
-}
-
-static void cut_pair(World *world, unsigned a, unsigned b, bool begins)
-{
-        ensemble_cut(&world->ensemble, b, (b + 1) % world->ensemble.n_servers, begins);
-}
-
-static void cut_one_way(World *world, unsigned a, unsigned b, bool begins)
-{
-        network_cut(&world->ensemble.network, b, (b + 1) % world->ensemble.n_servers, begins);
-}
-
-static void crash_server(World *world, unsigned a, unsigned b, bool begins)
-{
-        if (begins)
-                ensemble_crash(&world->ensemble, b, simulation_chance(&world->simulation, 60));
-        else
-                ensemble_restart(&world->ensemble, b);
-}
-
-static void freeze_server(World *world, unsigned a, unsigned b, bool begins)
-{
-        ensemble_freeze(&world->ensemble, b, begins);
-}
-
-static void freeze_supervisor(World *world, unsigned a, unsigned b, bool begins)
-{
-        host_freeze(&world->hosts[a], begins);
-}
-
-static void suspend_machine(World *world, unsigned a, unsigned b, bool begins)
-{
-        host_suspend(&world->hosts[a], begins);
-}
-
-static void kill_supervisor(World *world, unsigned a, unsigned b, bool begins)
-{
-        if (begins)
-                host_kill_supervisor(&world->hosts[a]);
-        else if (!world->hosts[a].is_up)
-                host_boot(&world->hosts[a]);
-}
-
-static void crash_host(World *world, unsigned a, unsigned b, bool begins)
-{
-        if (begins)
-                host_crash(&world->hosts[a]);
-        else if (!world->hosts[a].is_up)
-                host_boot(&world->hosts[a]);
-}
-
-static void lose_messages(World *world, unsigned a, unsigned b, bool begins)
-{
-        world->hosts[a].client.has_fates = begins;
-        world->hosts[a].client.late_usec =
-                simulation_between(&world->simulation, 1000, 2 * world->hosts[a].plan.timeout_usec);
-}
-
-static void expire_session(World *world, unsigned a, unsigned b, bool begins)
-{
-        Server *leader = ensemble_find_leader(&world->ensemble);
-
-        if (begins && leader && world->hosts[a].client.session)
-                leader_expire(leader, world->hosts[a].client.session);
-}
-
-static const struct {
-        const char *name;
-        FaultFn fn;
-} faults[] = {
-        {"host cut off", cut_host},
-        {"host cut from a server", cut_host_from_server},
-        {"replies to a host cut", cut_replies},
-        {"requests of a host cut", cut_requests},
-        {"host slow", slow_host},
-        {"server slow", slow_server},
-        {"server isolated", isolate_server},
-        {"leader isolated", isolate_leader},
-        {"two servers cut", cut_pair},
-        {"two servers cut one way", cut_one_way},
-        {"server crash", crash_server},
-        {"server frozen", freeze_server},
-        {"supervisor frozen", freeze_supervisor},
-        {"machine suspended", suspend_machine},
-        {"supervisor killed", kill_supervisor},
-        {"host crash", crash_host},
-        {"messages lost and late", lose_messages},
-        {"session expired", expire_session},
-};
-
-static void on_end(void *object, void *payload, uint64_t fault)
-{
+        unsigned fault = (unsigned)number;
         Episode *e = payload;
 
         if (e->world->is_healed)
                 return;
-        simulation_trace(&e->world->simulation, "-- over: %s (host %u, server %u)", faults[fault].name, e->a, e->b);
-        faults[fault].fn(e->world, e->a, e->b, false);
+        simulation_trace(&e->world->simulation, "-- over: %s (host %u, server %u)", fault_name(fault), e->a, e->b);
+        fault_set(e->world, fault, e->a, e->b, false);
 }
 
 static uint64_t draw_length(World *world)
@@ -183,7 +39,7 @@ static void on_fault(void *object, void *payload, uint64_t number)
         World *world = object;
         Simulation *s = &world->simulation;
         Episode *e = simulation_allocate(s, sizeof(*e));
-        unsigned fault = (unsigned)simulation_below(s, ARRAY_SIZE(faults));
+        unsigned fault = (unsigned)simulation_below(s, fault_count());
 
         if (world->is_healed)
                 return;
@@ -191,9 +47,9 @@ static void on_fault(void *object, void *payload, uint64_t number)
                 .b = (unsigned)simulation_below(s, world->ensemble.n_servers)};
         if (simulation_chance(s, 50)) /* the server that matters to the host */
                 e->b = world->hosts[e->a].client.server;
-        simulation_trace(s, "-- fault: %s (host %u, server %u)", faults[fault].name, e->a, e->b);
+        simulation_trace(s, "-- fault: %s (host %u, server %u)", fault_name(fault), e->a, e->b);
         world->n_faults++;
-        faults[fault].fn(world, e->a, e->b, true);
+        fault_set(world, fault, e->a, e->b, true);
         simulation_after(s, draw_length(world), on_end, NULL, e, fault);
         simulation_after(s, simulation_between(s, 1000, (uint64_t)number), on_fault, world, NULL, number);
 }
