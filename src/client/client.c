@@ -327,7 +327,8 @@ static void cut(Client *client)
         else
                 snprintf(why, sizeof(why), "no answer within %s",
                         duration_to_string(session_attempt_bound_usec(&client->session), bound));
-        log_info("ZooKeeper server %s: %s; going on to the next one", handle_server(client->handle), why);
+        log_write(attached ? LOG_LEVEL_NOTICE : LOG_LEVEL_DEBUG, "ZooKeeper server %s: %s; going on to the next one",
+                handle_server(client->handle), why);
         handle_cut(client->handle, why);
 }
 

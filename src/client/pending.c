@@ -59,6 +59,41 @@ static size_t path_with_chroot(char *to, size_t size, const char *chroot, const 
         return (size_t)n;
 }
 
+/* As the server sees it (PathUtils.validatePath). The library checks as well, but of a multi it
+ * leaks the operations before a bad one. */
+static bool path_is_valid(const char *path, bool sequential)
+{
+        size_t len;
+
+        if (*path != '/')
+                return false;
+        if (!path[1])
+                return true;
+        for (const char *slash = path; *slash; slash += 1 + len) {
+                const char *name = slash + 1;
+
+                len = strcspn(name, "/");
+                if (!len)
+                        return sequential && !*name; /* the number makes the name */
+                if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')))
+                        return false;
+                for (size_t i = 0; i < len; i++)
+                        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
+                                return false;
+        }
+        return true;
+}
+
+static bool paths_are_valid(const Request *request)
+{
+        if (request->kind != REQUEST_MULTI)
+                return path_is_valid(request->path, request->mode == CREATE_EPHEMERAL_SEQUENTIAL);
+        for (size_t i = 0; i < request->n_ops; i++)
+                if (!path_is_valid(request->ops[i].path, request->ops[i].mode == CREATE_EPHEMERAL_SEQUENTIAL))
+                        return false;
+        return true;
+}
+
 static const char *strip(const Pending *pending, const char *path)
 {
         return strlen(path) > pending->strip ? path + pending->strip : "/";
@@ -427,7 +462,8 @@ void pending_send(Pending *pending, Handle *handle, const Request *request, cons
                 entries[i] = (struct ACL){
                         .perms = acl->items[i].perms, .id = {acl->items[i].scheme, acl->items[i].id}};
         pending->reply.sent_usec = clock_boottime_usec();
-        if (!request->path || path_with_chroot(path, sizeof(path), chroot, request->path) < sizeof(path)) {
+        if (paths_are_valid(request) &&
+                (!request->path || path_with_chroot(path, sizeof(path), chroot, request->path) < sizeof(path))) {
                 pending->in_library = true;
                 rc = send_single(pending, handle_zookeeper(handle), request, path, &vector);
         }
