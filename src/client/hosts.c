@@ -99,6 +99,7 @@ static int parse_host(Host *host, const char *text, size_t len, size_t nth, cons
         return host->name ? 0 : -ENOMEM;
 }
 
+/* TEXT begins with the slash; "/" alone is no chroot. */
 static int parse_chroot(Hosts *hosts, const char *text, const Problem *problem)
 {
         CLEANUP_STRING copy = strdup(text);
@@ -106,16 +107,15 @@ static int parse_chroot(Hosts *hosts, const char *text, const Problem *problem)
 
         if (!copy)
                 return -ENOMEM;
-        if (!strcmp(text, "/"))
-                *copy = '\0'; /* the root: no chroot */
-        while (*copy && (component = strsep(&rest, "/"))) {
-                const char *wrong = component == copy ? NULL : text_component_problem(component);
+        rest++;
+        while (text[1] && (component = strsep(&rest, "/"))) {
+                const char *wrong = text_component_problem(component);
 
                 if (wrong)
                         return complain(problem, "connect string: path '%s': component '%s': %s", text, component,
                                 wrong);
         }
-        hosts->chroot = strdup(*copy || strcmp(text, "/") ? text : "");
+        hosts->chroot = strdup(text[1] ? text : "");
         return hosts->chroot ? 0 : -ENOMEM;
 }
 
