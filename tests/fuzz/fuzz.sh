@@ -1,0 +1,14 @@
+#!/bin/sh
+# Searches with libFuzzer (clang): tests/fuzz/fuzz.sh TARGET [SECONDS]. What it finds is written to
+# the current directory; an input worth keeping goes into corpus/TARGET, where it is replayed.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+target=${1:?say which target: text, machines or connect}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+clang -g -O1 -std=gnu17 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -I"$top/src" -I/usr/include \
+        "$here/fuzz-$target.c" "$top"/src/recipe/*.c "$top"/src/client/hosts.c "$top"/src/client/acl.c \
+        "$top"/src/util/*.c -lzookeeper_st -o "$scratch/fuzz"
+cp -r "$here/corpus/$target" "$scratch/corpus"
+"$scratch/fuzz" -max_total_time="${2:-60}" -max_len=4096 -print_final_stats=1 "$scratch/corpus"
