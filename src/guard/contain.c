@@ -252,7 +252,7 @@ void contain_signal(const Contain *c, int signal)
 void contain_freeze(const Contain *c)
 {
         if (c->mode != WIRE_CONTAIN_CGROUP || write(c->freeze_fd, "1", 1) != 1)
-                tree_signal(&c->tree, SIGSTOP);
+                tree_stop(&c->tree);
 }
 
 void contain_thaw(const Contain *c)

@@ -19,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -322,6 +323,8 @@ static void run(Guard *g)
                         g->armed_usec = UINT64_MAX;
                         dispatch(g, POLICY_EVENT_TIMER, NULL);
                 }
+                if (g->fds[FD_EVENTS].revents) /* only reading it makes poll() wait again */
+                        (void)contain_is_empty(&g->contain);
                 if (g->fds[FD_SOCKET].revents)
                         on_socket(g);
                 look(g);
@@ -351,10 +354,11 @@ static void harden(Guard *g)
 static void open_signals(Guard *g)
 {
         struct sigaction sa = {.sa_handler = SIG_DFL, .sa_flags = g->options.terminal ? 0 : SA_NOCLDSTOP};
+        uint64_t all = ~UINT64_C(0);
         sigset_t set;
 
-        sigfillset(&set);
-        sigprocmask(SIG_SETMASK, &set, NULL);
+        /* not sigprocmask(3), which leaves two of glibc's own open, and their default is to kill */
+        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all));
         sigaction(SIGCHLD, &sa, NULL); /* an inherited SIG_IGN would reap behind our back */
         sigemptyset(&set);
         sigaddset(&set, SIGCHLD);

@@ -163,15 +163,20 @@ unsigned tree_signal_below(const Tree *tree, pid_t pid, int signal)
         return walk_process(tree, pid, signal, 1);
 }
 
-unsigned tree_kill(const Tree *tree)
+unsigned tree_stop(const Tree *tree)
 {
         unsigned before = 0, n = 0;
 
         for (unsigned round = 0; round < STOP_ROUNDS_MAX; round++) {
                 n = tree_signal(tree, SIGSTOP);
-                if (n == before) /* nobody was born since the last round */
+                if (n == before)
                         break;
                 before = n;
         }
-        return n == 0 ? 0 : tree_signal(tree, SIGKILL);
+        return n;
+}
+
+unsigned tree_kill(const Tree *tree)
+{
+        return tree_stop(tree) == 0 ? 0 : tree_signal(tree, SIGKILL);
 }

@@ -31,5 +31,8 @@ void tree_close(Tree *tree);
 unsigned tree_signal(const Tree *tree, int signal);
 /* The same for the descendants of PID alone, without PID itself. */
 unsigned tree_signal_below(const Tree *tree, pid_t pid, int signal);
+/* SIGSTOP to every descendant, again until no new one is found: with its parent stopped nobody can be
+ * born unseen. Returns how many there are. */
+unsigned tree_stop(const Tree *tree);
 /* Stops every descendant, so that the shape of the tree stays as it is, then kills. */
 unsigned tree_kill(const Tree *tree);
