@@ -122,8 +122,8 @@ static void reset_signals(uint64_t blocked, uint64_t ignored)
         sigprocmask(SIG_SETMASK, &set, NULL);
 }
 
-static _Noreturn void child_main(const Child *c, const Contain *contain, const WireStart *start,
-        bool born_inside, int error_fd)
+static _Noreturn void child_main(
+        const Child *c, const Contain *contain, const WireStart *start, bool born_inside, int error_fd)
 {
         int r;
 

@@ -2,8 +2,8 @@
  *
  * The order matters: the group and the namespace first, the terminal next, the directory, then
  * PR_SET_PDEATHSIG (a change of user would clear it, and it is raced by the guard's
- * own death, hence the check after it), the descriptors, last the dispositions and the mask, after which a signal
- * may kill. The child tells of a failure through a pipe that a successful exec closes. */
+ * own death, hence the check after it), the descriptors, last the dispositions and the mask, after which a
+ * signal may kill. The child tells of a failure through a pipe that a successful exec closes. */
 #pragma once
 
 #include <stdbool.h>
@@ -21,8 +21,8 @@ typedef struct Child {
         bool foreground;
         int pass_fds[CHILD_PASS_FDS_MAX];
         unsigned n_pass_fds;
-        int nice;          /* what the guard itself was started with */
-        char oom_adj[8];   /* likewise; empty: leave alone */
+        int nice;        /* what the guard itself was started with */
+        char oom_adj[8]; /* likewise; empty: leave alone */
         pid_t guard;
 } Child;
 

@@ -89,7 +89,7 @@ static bool enter_user_namespace(void)
         unsigned uid = geteuid(), gid = getegid();
 
         return unshare(CLONE_NEWUSER) == 0 && write_file("/proc/self/setgroups", "deny", 4) &&
-                write_map("/proc/self/uid_map", uid) && write_map("/proc/self/gid_map", gid);
+               write_map("/proc/self/uid_map", uid) && write_map("/proc/self/gid_map", gid);
 }
 
 /* Tries a namespace once, so that READY tells the truth. */

@@ -21,8 +21,8 @@ typedef struct Contain {
         Tree tree;
         int group_fd, kill_fd, events_fd, freeze_fd, procs_fd; /* cgroup */
         bool born_inside; /* cgroup: whether clone3(2) may put the command there */
-        int guard_fd;                                          /* a pidfd of the guard */
-        pid_t init;                                            /* pidns: 0 between runs */
+        int guard_fd;     /* a pidfd of the guard */
+        pid_t init;       /* pidns: 0 between runs */
         int init_fd;
 } Contain;
 

@@ -39,9 +39,9 @@ typedef struct Guard {
         Child child;
         const uint64_t *lease;
         struct pollfd fds[N_FDS];
-        pid_t main;         /* 0: not running */
+        pid_t main; /* 0: not running */
         bool exec_failed;
-        bool ended;         /* the command has, and the policy does not know yet */
+        bool ended; /* the command has, and the policy does not know yet */
         uint64_t settle_usec;
         bool quit;
         uint64_t armed_usec;
@@ -369,7 +369,8 @@ static const char *open_all(Guard *g)
 {
         const Options *o = &g->options;
         size_t page_size = (size_t)sysconf(_SC_PAGESIZE), at = o->slot * sizeof(uint64_t);
-        char *page = mmap(NULL, page_size, PROT_READ, MAP_SHARED, o->page_fd, (off_t)(at / page_size * page_size));
+        char *page =
+                mmap(NULL, page_size, PROT_READ, MAP_SHARED, o->page_fd, (off_t)(at / page_size * page_size));
 
         if (page == MAP_FAILED)
                 return "cannot map the lease page";

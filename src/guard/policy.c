@@ -25,8 +25,8 @@ static void enter_idle(Policy *p, PolicyActions *a)
                 a->set |= POLICY_QUIT;
 }
 
-static void enter_stopping(Policy *p, const PolicyEvent *e, int signal, uint64_t grace, enum WireWhy why,
-        PolicyActions *a)
+static void enter_stopping(
+        Policy *p, const PolicyEvent *e, int signal, uint64_t grace, enum WireWhy why, PolicyActions *a)
 {
         p->state = POLICY_STOPPING;
         p->stop_until_usec = usec_add(e->now_usec, grace);
@@ -160,8 +160,7 @@ static void step_stopping(Policy *p, const PolicyEvent *e, PolicyActions *a)
                 return;
         case POLICY_EVENT_GONE:
                 p->gone = true;
-                p->stop_until_usec =
-                        MIN(p->stop_until_usec, usec_add(e->now_usec, POLICY_GONE_GRACE_USEC));
+                p->stop_until_usec = MIN(p->stop_until_usec, usec_add(e->now_usec, POLICY_GONE_GRACE_USEC));
                 return;
         case POLICY_EVENT_CONTINUE: /* a job stopped again in its last moments may go on stopping */
                 a->set |= POLICY_CONTINUE;

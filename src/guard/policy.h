@@ -52,14 +52,14 @@ typedef struct PolicyEvent {
 
 /* Carried out in the order of the bits. */
 enum PolicyAction {
-        POLICY_REFUSE = 1 << 0,      /* the lease does not allow a start */
-        POLICY_SPAWN = 1 << 1,       /* start the command */
-        POLICY_FORWARD = 1 << 2,     /* signal to the process group of the command */
-        POLICY_FREEZE = 1 << 3,      /* stop the tree without asking it */
-        POLICY_THAW = 1 << 4,        /* let it run on */
-        POLICY_CONTINUE = 1 << 5,    /* SIGCONT after a job-control stop */
-        POLICY_STOP_TREE = 1 << 6,   /* signal, then SIGCONT, to the tree */
-        POLICY_KILL_TREE = 1 << 7,   /* SIGKILL to the tree */
+        POLICY_REFUSE = 1 << 0,          /* the lease does not allow a start */
+        POLICY_SPAWN = 1 << 1,           /* start the command */
+        POLICY_FORWARD = 1 << 2,         /* signal to the process group of the command */
+        POLICY_FREEZE = 1 << 3,          /* stop the tree without asking it */
+        POLICY_THAW = 1 << 4,            /* let it run on */
+        POLICY_CONTINUE = 1 << 5,        /* SIGCONT after a job-control stop */
+        POLICY_STOP_TREE = 1 << 6,       /* signal, then SIGCONT, to the tree */
+        POLICY_KILL_TREE = 1 << 7,       /* SIGKILL to the tree */
         POLICY_REPORT_STOPPING = 1 << 8, /* why */
         POLICY_REPORT_EMPTY = 1 << 9,
         POLICY_QUIT = 1 << 10,
@@ -76,7 +76,7 @@ typedef struct Policy {
         bool frozen, gone;
         int stop_signal;
         uint64_t grace_usec, kill_budget_usec;
-        uint64_t stop_until_usec;         /* STOPPING: when the grace is over */
+        uint64_t stop_until_usec;            /* STOPPING: when the grace is over */
         uint64_t retry_usec, next_kill_usec; /* KILLING */
 } Policy;
 

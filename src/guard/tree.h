@@ -18,7 +18,7 @@ typedef struct Tree {
         int children_fd; /* /proc/self/task/SELF/children */
         TreeFilter filter;
         void *userdata;
-        pid_t spare;     /* gets no signal itself, only its descendants; 0: none */
+        pid_t spare; /* gets no signal itself, only its descendants; 0: none */
 } Tree;
 
 /* Opens the descriptors, CLOEXEC. Returns 0 or a negative errno. */

@@ -14,7 +14,7 @@ struct Reaper {
 
 static ReaperWatch *find(const Reaper *r, pid_t pid)
 {
-        list_for_each(it, &r->watches) {
+        list_for_each (it, &r->watches) {
                 ReaperWatch *w = list_entry(it, ReaperWatch, link);
 
                 if (w->pid == pid)

@@ -72,8 +72,9 @@ static void emit(Spawn *s, SpawnEvent event)
 
 static enum ContainMode contain_from_wire(int number)
 {
-        return number == WIRE_CONTAIN_CGROUP ? CONTAIN_CGROUP :
-                number == WIRE_CONTAIN_PIDNS ? CONTAIN_PIDNS : CONTAIN_SUBREAPER;
+        return number == WIRE_CONTAIN_CGROUP  ? CONTAIN_CGROUP
+               : number == WIRE_CONTAIN_PIDNS ? CONTAIN_PIDNS
+                                              : CONTAIN_SUBREAPER;
 }
 
 static void on_ready(Spawn *s, const WireMessage *m)
@@ -100,7 +101,8 @@ static void on_message(Spawn *s, const WireMessage *m)
                 emit(s, (SpawnEvent){.type = SPAWN_STARTED, .pid = s->pid});
                 return;
         case WIRE_EXEC_FAILED:
-                emit(s, (SpawnEvent){.type = SPAWN_EXEC_FAILED, .stage = (enum WireStage)m->number,
+                emit(s, (SpawnEvent){.type = SPAWN_EXEC_FAILED,
+                                .stage = (enum WireStage)m->number,
                                 .error = (int)m->value});
                 return;
         case WIRE_EXITED:
@@ -298,7 +300,9 @@ static int execute(Spawn *s, const SpawnConfig *c)
         theirs = fds[1];
         g.path = c->guard_path ? c->guard_path : found;
         g.socket_fd = theirs;
-        g.contain = s->cgroup ? CONTAIN_CGROUP : c->contain == CONTAIN_PIDNS ? CONTAIN_PIDNS : CONTAIN_SUBREAPER;
+        g.contain = s->cgroup                     ? CONTAIN_CGROUP
+                    : c->contain == CONTAIN_PIDNS ? CONTAIN_PIDNS
+                                                  : CONTAIN_SUBREAPER;
         r = spawn_guard_execute(&g, c, &pid);
         if (r == 0)
                 reaper_watch(s->reaper, &s->watch, pid, on_guard);

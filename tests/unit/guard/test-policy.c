@@ -16,7 +16,10 @@
 
 static PolicyActions step_at(Policy *p, enum PolicyEventType type, uint64_t now, uint64_t lease)
 {
-        PolicyEvent e = {.type = type, .now_usec = now, .lease_usec = lease, .grace_usec = GRACE,
+        PolicyEvent e = {.type = type,
+                .now_usec = now,
+                .lease_usec = lease,
+                .grace_usec = GRACE,
                 .kill_budget_usec = BUDGET};
         PolicyActions a;
 
@@ -118,8 +121,8 @@ static void every_cell_is_decided(void **state)
                 bring_to(&p, c->state);
                 a = step(&p, c->event);
                 if (p.state != c->next || a.set != c->actions || p.gone != c->gone)
-                        fail_msg("state %d, event %d: went to %d with actions %x", c->state, c->event, p.state,
-                                a.set);
+                        fail_msg("state %d, event %d: went to %d with actions %x", c->state, c->event,
+                                p.state, a.set);
         }
 }
 
@@ -202,7 +205,8 @@ static void the_grace_ends_at_the_lease_at_the_latest(void **state)
 
 static void a_second_stop_shortens_the_grace_only(void **state)
 {
-        PolicyEvent e = {.type = POLICY_EVENT_STOP, .now_usec = NOW + 1, .lease_usec = FAR, .signal = SIGQUIT};
+        PolicyEvent e = {
+                .type = POLICY_EVENT_STOP, .now_usec = NOW + 1, .lease_usec = FAR, .signal = SIGQUIT};
         PolicyActions a;
         Policy p;
 
@@ -316,7 +320,8 @@ static void the_invariants_hold_for_all_short_histories(void **state)
                 for (unsigned i = 0; i < LENGTH; i++, c /= EVENTS) {
                         enum PolicyState before = p.state;
                         bool gone = p.gone;
-                        PolicyActions a = step_at(&p, (enum PolicyEventType)(c % EVENTS), NOW + i * GRACE, LEASE);
+                        PolicyActions a =
+                                step_at(&p, (enum PolicyEventType)(c % EVENTS), NOW + i * GRACE, LEASE);
 
                         runs += (a.set & (POLICY_SPAWN | POLICY_REFUSE)) != 0;
                         ends += (a.set & POLICY_REPORT_EMPTY) != 0;

@@ -93,8 +93,8 @@ static void crowd_spawn(Crowd *crowd, enum ContainMode mode)
         SpawnConfig config = {.argv = argv, .contain = mode};
 
         for (unsigned i = 0; i < GUARDS; i++)
-                assert_int_equal(spawn_new(&crowd->spawns[i], crowd->event, crowd->reaper, crowd->page, &config,
-                                         on_event, crowd),
+                assert_int_equal(spawn_new(&crowd->spawns[i], crowd->event, crowd->reaper, crowd->page,
+                                         &config, on_event, crowd),
                         0);
         await_all(crowd, SPAWN_READY);
 }
@@ -144,8 +144,8 @@ static void a_crowd_is_quick_small_and_silent(enum ContainMode mode)
         for (unsigned i = 0; i < GUARDS; i += 10)
                 pss += pss_kb(spawn_guard_pid(crowd.spawns[i]));
         print_message("%s: %d guards ready in %.0f ms, commands started in %.0f ms; %.1f kB PSS each\n",
-                contain_mode_to_string(spawn_contain(crowd.spawns[0])), GUARDS,
-                (double)(t1 - t0) / 1000, (double)(t2 - t1) / 1000, pss * 10.0 / GUARDS);
+                contain_mode_to_string(spawn_contain(crowd.spawns[0])), GUARDS, (double)(t1 - t0) / 1000,
+                (double)(t2 - t1) / 1000, pss * 10.0 / GUARDS);
         run_for(&crowd, USEC_PER_SEC / 5); /* the last ones go to sleep */
         for (unsigned i = 0; i < GUARDS; i++)
                 before += switches(spawn_guard_pid(crowd.spawns[i]));

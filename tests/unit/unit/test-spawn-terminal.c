@@ -141,7 +141,8 @@ static void the_command_reads_the_terminal_and_job_control_works(void **state)
 static void an_interrupt_goes_to_the_command_alone(void **state)
 {
         int master;
-        pid_t pid = supervisor_start("trap 'echo caught; exit 6' INT; echo up; while :; do sleep 0.01; done", &master);
+        pid_t pid = supervisor_start(
+                "trap 'echo caught; exit 6' INT; echo up; while :; do sleep 0.01; done", &master);
 
         expect(master, "up");
         type(master, "\003");

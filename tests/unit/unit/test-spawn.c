@@ -215,7 +215,7 @@ static const enum ContainMode modes[] = {CONTAIN_SUBREAPER, CONTAIN_CGROUP, CONT
 
 #define for_each_mode(mode)                                                                                  \
         for (size_t i_ = 0; i_ < ARRAY_SIZE(modes); i_++)                                                    \
-                for (enum ContainMode mode = modes[i_], *once_ = &mode; once_ && mode_is_available(mode);     \
+                for (enum ContainMode mode = modes[i_], *once_ = &mode; once_ && mode_is_available(mode);    \
                         once_ = NULL)
 
 typedef struct Fixture {
@@ -248,7 +248,8 @@ static void assert_gone(Rig *rig)
 
 static void every_tree_is_empty_by_the_deadline(void **state)
 {
-        for_each_mode(mode) {
+        for_each_mode(mode)
+        {
                 for (size_t f = 0; f < ARRAY_SIZE(fixtures); f++) {
                         Rig *rig = rig_new(mode);
                         uint64_t deadline, empty_at;
@@ -276,7 +277,8 @@ static void every_tree_is_empty_by_the_deadline(void **state)
 
 static void a_kill_empties_every_tree(void **state)
 {
-        for_each_mode(mode) {
+        for_each_mode(mode)
+        {
                 for (size_t f = 0; f < ARRAY_SIZE(fixtures); f++) {
                         Rig *rig = rig_new(mode);
                         uint64_t start;
@@ -296,7 +298,8 @@ static void a_kill_empties_every_tree(void **state)
 
 static void the_tree_dies_with_its_guard(int signal)
 {
-        for_each_mode(mode) {
+        for_each_mode(mode)
+        {
                 for (size_t f = 0; f < ARRAY_SIZE(fixtures); f++) {
                         Rig *rig = rig_new(mode);
                         uint64_t start;
@@ -347,7 +350,8 @@ static void be_supervisor(enum ContainMode mode, const Fixture *fixture, const c
 
 static void the_tree_dies_with_the_supervisor(void **state)
 {
-        for_each_mode(mode) {
+        for_each_mode(mode)
+        {
                 for (size_t f = 0; f < ARRAY_SIZE(fixtures); f++) {
                         Rig *rig = rig_new(mode);
                         uint64_t usec;
@@ -374,7 +378,8 @@ static void the_tree_dies_with_the_supervisor(void **state)
 
 static void what_the_command_leaves_behind_is_stopped(void **state)
 {
-        for_each_mode(mode) {
+        for_each_mode(mode)
+        {
                 Rig *rig = rig_new(mode);
                 const SpawnEvent *e;
 
@@ -392,7 +397,8 @@ static void what_the_command_leaves_behind_is_stopped(void **state)
 
 static void a_stop_is_obeyed_and_the_status_passed_on(void **state)
 {
-        for_each_mode(mode) {
+        for_each_mode(mode)
+        {
                 Rig *rig = rig_new(mode);
                 const SpawnEvent *e;
 
@@ -403,7 +409,7 @@ static void a_stop_is_obeyed_and_the_status_passed_on(void **state)
                 assert_int_equal(await(rig, SPAWN_STOPPING)->why, WIRE_WHY_REQUESTED);
                 e = await(rig, SPAWN_EXITED);
                 assert_true((e->code == CLD_EXITED && e->status == 7) ||
-                        (e->code == CLD_KILLED && e->status == SIGTERM)); /* before its handler was set */
+                            (e->code == CLD_KILLED && e->status == SIGTERM)); /* before its handler was set */
                 await(rig, SPAWN_EMPTY);
                 rig_free(rig);
         }
@@ -411,7 +417,8 @@ static void a_stop_is_obeyed_and_the_status_passed_on(void **state)
 
 static void a_guard_serves_many_runs(void **state)
 {
-        for_each_mode(mode) {
+        for_each_mode(mode)
+        {
                 Rig *rig = rig_new(mode);
                 char *argv[] = {(char *)"sh", (char *)"-c", (char *)"exit 5", NULL};
                 SpawnConfig config = {.argv = argv};
@@ -481,7 +488,8 @@ static void a_failed_exec_says_why(void **state)
                 {"/etc/passwd/x", ENOTDIR},
         };
 
-        for_each_mode(mode) {
+        for_each_mode(mode)
+        {
                 for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
                         Rig *rig = rig_new(mode);
                         char *argv[] = {(char *)cases[i].command, NULL};
@@ -504,7 +512,8 @@ static void a_failed_exec_says_why(void **state)
 
 static void the_command_finds_what_was_promised(void **state)
 {
-        for_each_mode(mode) {
+        for_each_mode(mode)
+        {
                 Rig *rig = rig_new(mode);
                 char *argv[] = {(char *)FIXTURES "/fixture-report", (char *)"ZK_SEQUENCE", (char *)"ZK_FENCE",
                         (char *)"HOME", NULL};
@@ -573,10 +582,11 @@ static void a_signal_reaches_the_command_in_order(void **state)
 
 static void a_frozen_tree_does_not_run(void **state)
 {
-        for_each_mode(mode) {
+        for_each_mode(mode)
+        {
                 Rig *rig = rig_new(mode);
-                char *argv[] = {(char *)"sh", (char *)"-c", (char *)"(while :; do echo x >&3; sleep 0.002; done) & wait",
-                        NULL};
+                char *argv[] = {(char *)"sh", (char *)"-c",
+                        (char *)"(while :; do echo x >&3; sleep 0.002; done) & wait", NULL};
                 SpawnConfig config = {.argv = argv};
                 char buf[4096];
                 uint64_t until;
@@ -587,8 +597,10 @@ static void a_frozen_tree_does_not_run(void **state)
                 config.n_pass_fds = 1;
                 rig_spawn_config(rig, &config);
                 rig_start(rig, LEASE_DEADLINE_NONE);
-                for (until = clock_boottime_usec() + WAIT; read(fds[0], buf, sizeof(buf)) <= 0;)
+                for (until = clock_boottime_usec() + WAIT; read(fds[0], buf, sizeof(buf)) <= 0;) {
                         assert_true(clock_boottime_usec() < until);
+                        turn(rig, 1 * MS);
+                }
                 assert_int_equal(spawn_freeze(rig->spawn), 0);
                 for (until = clock_boottime_usec() + 100 * MS; clock_boottime_usec() < until;)
                         turn(rig, 10 * MS);
@@ -613,7 +625,8 @@ static void a_frozen_tree_does_not_run(void **state)
 
 static void freeing_a_spawn_kills_what_runs(void **state)
 {
-        for_each_mode(mode) {
+        for_each_mode(mode)
+        {
                 Rig *rig = rig_new(mode);
 
                 rig_run_fixture(rig, &fixtures[1], LEASE_DEADLINE_NONE);
@@ -663,8 +676,8 @@ static void a_missing_guard_is_an_error(void **state)
         char *argv[] = {(char *)"true", NULL};
         SpawnConfig config = {.argv = argv, .guard_path = "/nonexistent/zksup-guard"};
 
-        assert_int_equal(spawn_new(&rig->spawn, rig->event, rig->reaper, rig->page, &config, on_event, rig),
-                -ENOENT);
+        assert_int_equal(
+                spawn_new(&rig->spawn, rig->event, rig->reaper, rig->page, &config, on_event, rig), -ENOENT);
         rig_free(rig);
 }
 
