@@ -113,7 +113,8 @@ void ensemble_init(Ensemble *e, Simulation *simulation, unsigned n_servers, uint
         e->refuses_moved = true;
         network_init(&e->network, simulation);
         for (unsigned i = 0; i < n_servers; i++) {
-                e->phase_usec[i] = simulation_below(simulation, tick_usec) % simulation->now_usec;
+                e->beat_phase_usec[i] = simulation_below(simulation, tick_usec);
+                e->expiry_phase_usec[i] = simulation_below(simulation, tick_usec);
                 server_init(&e->servers[i], e, i);
                 e->servers[i].role = SERVER_LOOKING;
         }

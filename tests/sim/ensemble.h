@@ -14,7 +14,9 @@ struct Ensemble {
         bool refuses_moved;
         uint64_t last_term;
         int64_t last_session;
-        uint64_t phase_usec[NETWORK_SERVERS]; /* of each server's ticks */
+        /* Of each server: when it beats (every half tick) and when its sessions can expire (every tick).
+         * The two have nothing to do with each other, which makes the touch lag visible. */
+        uint64_t beat_phase_usec[NETWORK_SERVERS], expiry_phase_usec[NETWORK_SERVERS];
         Server servers[NETWORK_SERVERS];
 };
 

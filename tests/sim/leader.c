@@ -36,16 +36,21 @@ static bool hear(Server *leader, const Server *follower, uint64_t term)
 
 /* ---- sessions ---- */
 
+/* Sessions expire only at ticks of the expiry queue. */
+static uint64_t next_tick(const Server *leader, uint64_t after_usec)
+{
+        uint64_t tick = leader->ensemble->tick_usec, phase = leader->ensemble->expiry_phase_usec[leader->id];
+
+        return ((after_usec - phase) / tick + 1) * tick + phase;
+}
+
 void leader_touch(Server *leader, int64_t session)
 {
-        uint64_t tick = leader->ensemble->tick_usec, phase = leader->ensemble->phase_usec[leader->id];
-        uint64_t *expiry = &leader->expiry_usec[session - 1], next;
+        uint64_t *expiry = &leader->expiry_usec[session - 1];
 
         if (*expiry == 0)
                 return; /* unknown or closing: nothing brings it back */
-        next = leader->simulation->now_usec + leader->sessions[session - 1].timeout_usec;
-        next = ((next - phase) / tick + 1) * tick + phase; /* rounded up to the next tick */
-        *expiry = MAX(*expiry, next);
+        *expiry = MAX(*expiry, next_tick(leader, leader->simulation->now_usec + leader->sessions[session - 1].timeout_usec));
 }
 
 static void track(Server *leader, int64_t session, uint64_t timeout_usec)
@@ -67,13 +72,6 @@ void leader_expire(Server *leader, int64_t session)
         leader->expiry_usec[session - 1] = 0;
         simulation_trace(leader->simulation, "server %u: session %lld expires", leader->id, (long long)session);
         propose(leader, (Entry){.kind = ENTRY_CLOSE_SESSION, .session = session, .origin = leader->id});
-}
-
-static void expire_sessions(Server *leader)
-{
-        for (size_t i = 0; i < (size_t)leader->ensemble->last_session; i++)
-                if (leader->expiry_usec[i] != 0 && leader->expiry_usec[i] <= leader->simulation->now_usec)
-                        leader_expire(leader, (int64_t)i + 1);
 }
 
 /* ---- proposals ---- */
@@ -458,7 +456,6 @@ static void beat_leader(Server *leader)
         for (unsigned i = 0; i < e->n_servers; i++)
                 if (leader->terms[i])
                         send_to(leader, &e->servers[i], on_ping, &e->servers[i], NULL, leader->terms[i]);
-        expire_sessions(leader);
         reap_containers(leader);
 }
 
@@ -478,7 +475,7 @@ static void on_beat(void *object, void *payload, uint64_t generation)
 {
         Server *server = object;
         Ensemble *e = server->ensemble;
-        uint64_t half = e->tick_usec / 2, now = server->simulation->now_usec, phase = e->phase_usec[server->id];
+        uint64_t half = e->tick_usec / 2, now = server->simulation->now_usec, phase = e->beat_phase_usec[server->id];
 
         if (server->generation != generation)
                 return;
@@ -490,6 +487,20 @@ static void on_beat(void *object, void *payload, uint64_t generation)
                 beat_follower(server);
         if (server->generation == generation)
                 simulation_at(server->simulation, ((now - phase) / half + 1) * half + phase, on_beat, server, NULL, generation);
+}
+
+static void on_expiry_tick(void *object, void *payload, uint64_t generation)
+{
+        Server *leader = object;
+        uint64_t now = leader->simulation->now_usec;
+
+        if (leader->generation != generation)
+                return;
+        for (size_t i = 0; i < (size_t)leader->ensemble->last_session; i++)
+                if (leader->expiry_usec[i] != 0 && leader->expiry_usec[i] <= now &&
+                        !leader->ensemble->network.frozen[leader->id])
+                        leader_expire(leader, (int64_t)i + 1);
+        simulation_at(leader->simulation, next_tick(leader, now), on_expiry_tick, leader, NULL, generation);
 }
 
 void leader_start(Server *leader)
@@ -510,6 +521,8 @@ void leader_start(Server *leader)
                 if (leader->sessions[i].is_open)
                         track(leader, (int64_t)i + 1, leader->sessions[i].timeout_usec);
         simulation_after(leader->simulation, 0, on_beat, leader, NULL, leader->generation);
+        simulation_at(leader->simulation, next_tick(leader, leader->simulation->now_usec), on_expiry_tick, leader, NULL,
+                leader->generation);
 }
 
 void leader_admit(Server *leader, Server *follower)

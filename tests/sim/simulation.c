@@ -37,7 +37,7 @@ bool choices_next(Choices *choices)
 
 void simulation_reset(Simulation *s, uint64_t seed)
 {
-        s->now_usec = USEC_PER_SEC; /* nothing happens at 0 */
+        s->now_usec = 100 * USEC_PER_SEC; /* so that there is a before */
         s->order = s->n_events = 0;
         s->n_heap = 0;
         s->chunk = s->chunks;
