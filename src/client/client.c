@@ -49,6 +49,7 @@ struct Client {
         int depth;         /* handlers running */
         bool freed;        /* by a handler: free when the last of them has returned */
         ClientStatistics statistics;
+        int64_t last_id; /* of the session that was last attached to */
 };
 
 static void step(Client *client, const SessionInput *input);
@@ -358,6 +359,10 @@ static void perform_publish(Client *client, const SessionEffect *effect)
 
         if (change != SESSION_ATTACHED)
                 answer_out(client);
+        else if (effect->publish.id != client->last_id)
+                client->statistics.sessions++;
+        if (change == SESSION_ATTACHED)
+                client->last_id = effect->publish.id;
         if (change == SESSION_EXPIRED || change == SESSION_CLOSED)
                 move_all(&client->parked, &client->answering);
         tell_session(client, change, effect->publish.id, effect->publish.timeout_usec);
@@ -488,18 +493,19 @@ static void on_news(Client *client, const HandleNews *news)
 static void on_reply(Client *client, Pending *pending)
 {
         SessionInput input = {.kind = SESSION_INPUT_ANSWERED, .now_usec = clock_boottime_usec()};
+        bool counted;
 
         if (pending->in_library)
                 return; /* answered by us meanwhile, and sent again by the library */
+        counted = pending->counted;
+        client->n_out -= counted;
         list_unlink(&pending->link);
         list_append(&client->abandoned, &pending->link);
-        if (pending->counted) {
-                pending->counted = false;
-                input.waiting = --client->n_out;
-                step(client, &input);
-        }
         tell_reply(client, pending);
         pending_free(pending);
+        input.waiting = client->n_out;
+        if (counted && !client->freed)
+                step(client, &input);
 }
 
 static void dispatch(Client *client, InboxItem *item)

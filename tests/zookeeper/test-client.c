@@ -276,6 +276,36 @@ static void test_a_handler_may_free_the_client(void **state)
         fixture_deinit(&f);
 }
 
+typedef struct Closer {
+        Fixture *f;
+        bool replied, closed_before;
+} Closer;
+
+static void on_last_reply(void *userdata, const Event *event)
+{
+        Closer *closer = userdata;
+
+        assert_int_equal(event->reply.outcome, OUTCOME_OK);
+        closer->closed_before = fixture_count(closer->f, SESSION_CLOSED) > 0;
+        closer->replied = true;
+}
+
+static void test_what_was_asked_before_closing_is_answered_before_it_is_closed(void **state)
+{
+        ClientConfig c = config();
+        Fixture f;
+        Closer closer = {.f = &f};
+
+        fixture_init(&f, &c);
+        fixture_wait_attached(&f);
+        client_submit(f.client, &(Request){.kind = REQUEST_SET, .path = "/", .version = -1, .tag = 1}, on_last_reply,
+                &closer);
+        fixture_close(&f);
+        assert_true(closer.replied);
+        assert_false(closer.closed_before);
+        fixture_deinit(&f);
+}
+
 static void test_a_chroot_is_created_and_seen_by_nobody_above(void **state)
 {
         char connect[300];
@@ -302,6 +332,8 @@ static void test_a_chroot_is_created_and_seen_by_nobody_above(void **state)
         fixture_wait_attached(&f);
         client_statistics(f.client, &statistics);
         assert_int_equal(statistics.requests, 1);
+        assert_int_equal(statistics.sessions, 1);
+        assert_int_equal(statistics.attaches, 1);
         fixture_close(&f);
         fixture_connect(&f, &plain);
         fixture_wait_attached(&f);
@@ -372,6 +404,7 @@ int main(void)
                 cmocka_unit_test(test_watches_fire_once_for_what_they_were_set),
                 cmocka_unit_test(test_one_that_cancelled_hears_nothing_more),
                 cmocka_unit_test(test_a_handler_may_free_the_client),
+                cmocka_unit_test(test_what_was_asked_before_closing_is_answered_before_it_is_closed),
                 cmocka_unit_test(test_a_chroot_is_created_and_seen_by_nobody_above),
                 cmocka_unit_test(test_the_wrong_password_is_denied_and_a_forbidden_chroot_is_named),
                 cmocka_unit_test(test_an_unknown_scheme_is_denied),
