@@ -120,6 +120,18 @@ int spawn_guard_execute(const SpawnGuard *g, const SpawnConfig *c, pid_t *pid)
         return r;
 }
 
+void spawn_record_signals(sigset_t *blocked, sigset_t *ignored)
+{
+        sigprocmask(SIG_SETMASK, NULL, blocked);
+        sigemptyset(ignored);
+        for (int i = 1; i < NSIG; i++) {
+                struct sigaction sa;
+
+                if (sigaction(i, NULL, &sa) == 0 && sa.sa_handler == SIG_IGN)
+                        sigaddset(ignored, i);
+        }
+}
+
 static int try_guard(char *candidate, char **path)
 {
         if (access(candidate, X_OK) < 0) {

@@ -125,6 +125,10 @@ const char *contain_mode_to_string(enum ContainMode mode);
 /* Returns the mode or -EINVAL. */
 int contain_mode_from_string(const char *text);
 
+/* The mask and the ignored signals as they are now, for SpawnConfig: to be called first thing in main(),
+ * before anything is blocked or ignored. */
+void spawn_record_signals(sigset_t *blocked, sigset_t *ignored);
+
 /* The program zksup-guard: $ZKSUP_GUARD, else the installed one, else the one in the build tree
  * beside our own program. Returns 0 and a new string, or -ENOENT. */
 int spawn_find_guard(char **path);

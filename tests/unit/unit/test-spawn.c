@@ -332,20 +332,38 @@ static void the_tree_dies_when_its_guard_is_stopped(void **state)
         the_tree_dies_with_its_guard(SIGSTOP);
 }
 
-/* Never returns: a supervisor that starts FIXTURE and says so on FD. Should it fail, the read of the
- * other end does, and the alarm ends it. */
-static void be_supervisor(enum ContainMode mode, const Fixture *fixture, const char *tag, int fd)
+/* Never returns: a supervisor that starts FIXTURE and tells its guard's pid on FD. Should it fail, the
+ * read of the other end does, and the alarm ends it. */
+static void be_supervisor(Rig *parent, const Fixture *fixture, uint64_t lease, int fd)
 {
         Rig *rig;
+        pid_t guard;
 
         alarm(30);
-        rig = rig_new(mode);
-        memcpy(rig->tag, tag, strlen(tag) + 1);
-        rig_run_fixture(rig, fixture, LEASE_DEADLINE_NONE);
-        if (write(fd, "x", 1) != 1)
+        rig = rig_new(parent->mode);
+        memcpy(rig->tag, parent->tag, sizeof(rig->tag));
+        rig_run_fixture(rig, fixture, lease == LEASE_DEADLINE_NONE ? lease : clock_boottime_usec() + lease);
+        guard = spawn_guard_pid(rig->spawn);
+        if (write(fd, &guard, sizeof(guard)) != sizeof(guard))
                 _exit(1);
         for (;;)
                 turn(rig, UINT64_MAX);
+}
+
+static pid_t fork_supervisor(Rig *rig, const Fixture *fixture, uint64_t lease, pid_t *guard)
+{
+        int fds[2];
+        pid_t pid;
+
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+        pid = fork();
+        if (pid == 0)
+                be_supervisor(rig, fixture, lease, fds[1]);
+        assert_true(pid > 0);
+        close(fds[1]);
+        assert_int_equal(read(fds[0], guard, sizeof(*guard)), sizeof(*guard));
+        close(fds[0]);
+        return pid;
 }
 
 static void the_tree_dies_with_the_supervisor(void **state)
@@ -355,17 +373,8 @@ static void the_tree_dies_with_the_supervisor(void **state)
                 for (size_t f = 0; f < ARRAY_SIZE(fixtures); f++) {
                         Rig *rig = rig_new(mode);
                         uint64_t usec;
-                        int fds[2];
-                        char byte;
-                        pid_t pid;
+                        pid_t guard, pid = fork_supervisor(rig, &fixtures[f], LEASE_DEADLINE_NONE, &guard);
 
-                        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-                        pid = fork();
-                        if (pid == 0)
-                                be_supervisor(mode, &fixtures[f], rig->tag, fds[1]);
-                        close(fds[1]);
-                        assert_int_equal(read(fds[0], &byte, 1), 1);
-                        close(fds[0]);
                         assert_int_equal(kill(pid, SIGKILL), 0);
                         usec = await_count(rig, 0, WAIT);
                         print_message("%-9s %-12s supervisor killed: empty after %5.1f ms\n",
@@ -373,6 +382,44 @@ static void the_tree_dies_with_the_supervisor(void **state)
                         assert_true(usec < 250 * MS * factor());
                         rig_free(rig);
                 }
+        }
+}
+
+/* Nobody tells the guard anything: it needs nobody to know when the lease ends. */
+static void a_stopped_supervisor_does_not_delay_the_kill(void **state)
+{
+        const uint64_t lease = 700 * MS;
+
+        for_each_mode(mode)
+        {
+                Rig *rig = rig_new(mode);
+                pid_t guard, pid = fork_supervisor(rig, &fixtures[1], lease, &guard);
+                uint64_t usec;
+
+                assert_int_equal(kill(pid, SIGSTOP), 0);
+                usec = await_count(rig, 0, WAIT);
+                print_message("%-9s supervisor stopped: empty after %5.1f ms\n", contain_mode_to_string(mode),
+                        (double)usec / 1000);
+                assert_true(usec < lease);
+                assert_int_equal(kill(pid, SIGKILL), 0);
+                rig_free(rig);
+        }
+}
+
+/* Only a PID namespace survives the loss of both at once. */
+static void with_supervisor_and_guard_killed_at_once_a_namespace_still_holds(void **state)
+{
+        if (!mode_is_available(CONTAIN_PIDNS))
+                skip();
+        for (size_t f = 0; f < ARRAY_SIZE(fixtures); f++) {
+                Rig *rig = rig_new(CONTAIN_PIDNS);
+                pid_t guard, pid = fork_supervisor(rig, &fixtures[f], LEASE_DEADLINE_NONE, &guard);
+
+                assert_int_equal(kill(pid, SIGSTOP), 0);
+                assert_int_equal(kill(guard, SIGKILL), 0);
+                assert_true(await_count(rig, 0, WAIT) < 250 * MS * factor());
+                assert_int_equal(kill(pid, SIGKILL), 0);
+                rig_free(rig);
         }
 }
 
@@ -521,7 +568,7 @@ static void the_command_finds_what_was_promised(void **state)
                 SpawnConfig config = {.argv = argv};
                 SpawnStart start = {.env = env, .deadline_usec = LEASE_DEADLINE_NONE};
                 char expected[1024], got[2048] = "", cwd[512];
-                sigset_t blocked, ignored;
+                sigset_t blocked, ignored, old;
                 size_t len = 0;
                 ssize_t n;
                 int fds[2];
@@ -529,8 +576,11 @@ static void the_command_finds_what_was_promised(void **state)
                 assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
                 sigemptyset(&blocked);
                 sigaddset(&blocked, SIGUSR2);
-                sigemptyset(&ignored);
-                sigaddset(&ignored, SIGHUP);
+                sigprocmask(SIG_SETMASK, &blocked, &old);
+                signal(SIGHUP, SIG_IGN);
+                spawn_record_signals(&blocked, &ignored);
+                signal(SIGHUP, SIG_DFL);
+                sigprocmask(SIG_SETMASK, &old, NULL);
                 config.blocked = &blocked;
                 config.ignored = &ignored;
                 config.pass_fds = &fds[1];
@@ -699,6 +749,8 @@ int main(void)
                 cmocka_unit_test(the_tree_dies_when_its_guard_is_killed),
                 cmocka_unit_test(the_tree_dies_when_its_guard_is_stopped),
                 cmocka_unit_test(the_tree_dies_with_the_supervisor),
+                cmocka_unit_test(a_stopped_supervisor_does_not_delay_the_kill),
+                cmocka_unit_test(with_supervisor_and_guard_killed_at_once_a_namespace_still_holds),
                 cmocka_unit_test(freeing_a_spawn_kills_what_runs),
                 cmocka_unit_test(the_loss_of_an_idle_guard_is_told),
                 cmocka_unit_test(the_loss_of_one_guard_leaves_the_others_alone),
