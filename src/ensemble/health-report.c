@@ -38,7 +38,7 @@ void health_to_text(const Health *health, TextBuffer *out)
 
         for (size_t i = 0; i < health->n; i++)
                 width = MAX(width, (int)strlen(health->servers[i].name));
-        text_buffer_printf(out, "%-*s %-11s %-8s %12s %8s %10s  %s\n", width, "SERVER", "MODE", "VERSION", "ZXID",
+        text_buffer_printf(out, "%-*s %-11s %-8s   %-12s %7s %10s  %s\n", width, "SERVER", "MODE", "VERSION", "ZXID",
                 "CLIENTS", "RECEIVED", "LATENCY ms (min/avg/max)");
         for (size_t i = 0; i < health->n; i++) {
                 const HealthServer *s = &health->servers[i];
@@ -46,8 +46,8 @@ void health_to_text(const Health *health, TextBuffer *out)
                 if (s->problem[0])
                         text_buffer_printf(out, "%-*s %-11s %s\n", width, s->name, "-", s->problem);
                 else
-                        text_buffer_printf(out, "%-*s %-11s %-8s %#12" PRIx64 " %8" PRIu64 " %10" PRIu64 "  %s\n", width,
-                                s->name, srvr_mode_to_string(s->srvr.mode), s->srvr.version, s->srvr.zxid,
+                        text_buffer_printf(out, "%-*s %-11s %-8s   0x%-10" PRIx64 " %7" PRIu64 " %10" PRIu64 "  %s\n",
+                                width, s->name, srvr_mode_to_string(s->srvr.mode), s->srvr.version, s->srvr.zxid,
                                 s->srvr.connections, s->srvr.received, s->srvr.latency);
         }
         conclude(health, out);
@@ -90,7 +90,7 @@ static void server_to_json(const HealthServer *server, TextBuffer *out)
                 put_member(out, "version", srvr->version);
                 put_member(out, "latency_ms", srvr->latency);
                 /* A zxid has 64 bits, more than a JSON number carries everywhere. */
-                text_buffer_printf(out, ", \"zxid\": \"%#" PRIx64 "\"", srvr->zxid);
+                text_buffer_printf(out, ", \"zxid\": \"0x%" PRIx64 "\"", srvr->zxid);
                 text_buffer_printf(out, ", \"connections\": %" PRIu64 ", \"received\": %" PRIu64 ", \"sent\": %" PRIu64,
                         srvr->connections, srvr->received, srvr->sent);
                 text_buffer_printf(out, ", \"outstanding\": %" PRIu64 ", \"nodes\": %" PRIu64, srvr->outstanding,

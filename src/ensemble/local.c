@@ -219,10 +219,10 @@ static void describe_end(Local *local, size_t node, int status, char *text, size
 {
         CLEANUP_STRING tail = server_log_tail(&local->servers[node], LOG_TAIL_MAX);
 
-        snprintf(text, size, "ZooKeeper server %zu ended with %s %d; the end of its log %s/%zu/server.log:\n%s",
-                node + 1, WIFSIGNALED(status) ? "signal" : "status",
-                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), local->dir, node + 1,
-                tail ? tail : "(it is empty)");
+        snprintf(text, size, "ZooKeeper server %zu ended with %s %d%s%s", node + 1,
+                WIFSIGNALED(status) ? "signal" : "status",
+                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+                tail ? "; its last words:\n" : " without a word; is --java a Java runtime?", tail ? tail : "");
         for (size_t n = strlen(text); n && text[n - 1] == '\n'; n--)
                 text[n - 1] = '\0';
 }

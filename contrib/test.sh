@@ -1,0 +1,56 @@
+#!/bin/bash
+# Builds zksup twice, plain (build/) and with the address and undefined-behaviour sanitizers
+# (build-dev/), and runs every suite in both. Installs what it needs on Debian. Takes arguments for
+# 'meson test', such as '--suite unit'. The last line says how many tests passed and failed.
+set -uo pipefail
+
+project=$(cd "$(dirname "$0")/.." && pwd) || exit 1
+. "$project/contrib/lib.sh"
+cd "$project" || exit 1
+
+# Debian's python3 has the modules; another one may come first in PATH.
+export PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
+export LC_ALL=C.UTF-8
+
+# build DIRECTORY MESON-OPTION...
+build()
+{
+        local dir=$1
+        shift
+        if [ -f "$dir/build.ninja" ]; then
+                meson setup --reconfigure "$dir" "$@" >"$dir/setup.log" 2>&1
+        else
+                rm -rf "$dir" && mkdir -p "$dir" && meson setup "$dir" "$@" >"$dir/setup.log" 2>&1
+        fi || { cat "$dir/setup.log" >&2; return 1; }
+        ninja -C "$dir"
+}
+
+status=0
+logs=()
+# run_suites DIRECTORY ARGUMENT...
+run_suites()
+{
+        local dir=$1
+        shift
+        say
+        say "== $dir"
+        rm -f "$dir/meson-logs/testlog.json"
+        logs+=("$dir/meson-logs/testlog.json")
+        meson test -C "$dir" --no-rebuild --print-errorlogs "$@" || status=1
+}
+
+install_packages build zookeeper test
+started=$SECONDS
+if build build -Dwerror=true -Ddocs=enabled && build build-dev --native-file build-dev.ini; then
+        say "Built twice in $((SECONDS - started)) s."
+        run_suites build "$@"
+        # Sanitizers slow a program down two to five times.
+        run_suites build-dev --timeout-multiplier 4 "$@"
+        say
+        python3 "$project/contrib/summarise-tests.py" "${logs[@]}" || status=1
+else
+        say "The build failed; see above."
+        say "0 passed, 1 failed"
+        status=1
+fi
+exit $status
