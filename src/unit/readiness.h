@@ -19,6 +19,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 #include "unit/reaper.h"
@@ -63,9 +64,9 @@ typedef struct Readiness Readiness;
 /* May call any function here but readiness_free(). */
 typedef void (*ReadinessHandler)(Readiness *readiness, const ReadinessEvent *event, void *userdata);
 
-/* Parses TEXT. Returns 0, or a negative errno with *problem (static text) saying what is wrong with it
- * and what would be right. CONFIG is then to be freed with readiness_config_deinit(). */
-int readiness_parse(const char *text, ReadinessConfig *config, const char **problem);
+/* Parses TEXT. Returns 0, or a negative errno with PROBLEM saying what is wrong with it and what would
+ * be right. After success CONFIG is to be freed with readiness_config_deinit(). */
+int readiness_parse(const char *text, ReadinessConfig *config, char *problem, size_t problem_size);
 void readiness_config_deinit(ReadinessConfig *config);
 
 /* CONFIG must outlive the object. REAPER may be NULL unless the kind is exec. Makes the socket or the

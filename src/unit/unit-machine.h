@@ -24,7 +24,9 @@
  *  - RELEASE_GATE and GATE_DEAD only while no tree is there: between START and TREE_EMPTY a hold is
  *    never given back, whatever was exited, lost, forced or timed out;
  *  - a state of rest holds nothing; FINISHED (the effect) is emitted on entering one, once;
- *  - readiness is watched in RUNNING only; a tree is frozen in RUNNING and READY only;
+ *  - readiness is watched in STARTING, RUNNING and READY only: from just before START, when nothing of
+ *    the unit is there, so that what an earlier run left in a socket or pipe is known to be old;
+ *  - a tree is frozen in RUNNING and READY only;
  *  - every state has a way to rest under DOWN that needs only replies the caller owes (below).
  *
  * What the caller owes. After SPAWN_GUARD: GUARD_READY or GUARD_FAILED. After START: STARTED or
@@ -227,12 +229,13 @@ typedef struct UnitMachine {
         enum UnitState rest; /* where RELEASING leads if nothing else is wanted by then */
         bool tree;           /* between START and TREE_EMPTY */
         bool frozen, suspended, wedged;
-        bool ran;            /* the command was executed at least once since UP from rest */
+        bool started, ran;   /* since UP from rest: START was asked for, STARTED was heard */
+        bool ready_early;    /* READY_OK overtook STARTED */
         bool exited;         /* the last run left an exit status in exit_status */
         int pid;             /* main process, 0 if none */
         int exit_status;     /* of the last run: code, or 128 + signal */
         int final_status;    /* valid at rest, and on the way there in RELEASING */
-        int exec_errno;      /* of the last EXEC_FAILED or GUARD_FAILED */
+        int exec_errno;      /* of EXEC_FAILED in the last run, else 0 */
         int down_signal;     /* that DOWN brought */
         uint64_t state_since_usec, started_usec, ready_usec;
         uint64_t timer_usec; /* what the state waits for: grace, kill, delay, readiness, release */
