@@ -207,9 +207,9 @@ static void hold_reply_now(Moment *m)
 
         m->server = host->client.server;
         host_cut(host, m->server, false, true, true);
-        simulation_after(s, simulation_between(s, 1000, timeout * 2 / 3), on_late_reply, m, NULL, 0);
+        simulation_after(s, simulation_between(s, timeout / 4, timeout * 2 / 3), on_late_reply, m, NULL, 0);
         if (simulation_chance(s, 60) && !m->world->subject.is_naive)
-                simulation_after(s, simulation_between(s, 5000, timeout / 4), on_expiry, m, NULL, 0);
+                simulation_after(s, simulation_between(s, 5000, 100000), on_expiry, m, NULL, 0);
 }
 
 /* The answer to a request comes late, and after it nothing any more. Meanwhile the session may end. */

@@ -138,6 +138,14 @@ static void on_start(void *object, void *payload, uint64_t incarnation)
                 host_tell(host, actor, (Event){.kind = EVENT_START});
 }
 
+void host_boot_at(Host *host, unsigned first_server)
+{
+        unsigned n = host->ensemble->n_servers;
+
+        host_boot(host);
+        host->client.server = (first_server + n - 1) % n;
+}
+
 void host_boot(Host *host)
 {
         assert(!host->is_up);

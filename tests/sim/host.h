@@ -76,7 +76,9 @@ struct Host {
 
 void host_init(Host *host, Simulation *simulation, Ensemble *ensemble, Oracle *oracle, unsigned id,
         const HostPlan *plan);
-/* Starts a supervisor: a new process with a new session. */
+/* Starts a supervisor: a new process with a new session. FIRST_SERVER is tried first. */
+void host_boot_at(Host *host, unsigned first_server);
+/* ... whichever. */
 void host_boot(Host *host);
 /* To be called by spawn. MACHINE is initialized. */
 Actor *host_add_actor(Host *host, const ActorType *type, void *machine);

@@ -81,8 +81,7 @@ Probe *probe_new(Host *host, unsigned server)
         p->host = host;
         host->spawn = spawn;
         host->userdata = p;
-        host_boot(host);
-        host->client.server = (server + host->ensemble->n_servers - 1) % host->ensemble->n_servers;
+        host_boot_at(host, server);
         probe_attach(p, server);
         return p;
 }
