@@ -12,7 +12,9 @@
 
 #define GUARDS 1000
 #define PSS_MAX_KB 60
-#define START_MAX_USEC USEC_PER_SEC
+/* The budget is a second on an idle machine; what must not pass here, on a busy one, is a start whose cost
+ * grows with the number of those that run already (that took a minute). */
+#define START_MAX_USEC (15 * USEC_PER_SEC)
 #define WAIT_USEC (60 * USEC_PER_SEC)
 
 typedef struct Crowd {
@@ -155,7 +157,7 @@ static void a_crowd_is_quick_small_and_silent(enum ContainMode mode)
         print_message("%lu wake-ups of all guards in a second\n", after - before);
         crowd_stop(&crowd);
         assert_true(pss * 10 / GUARDS <= PSS_MAX_KB);
-        assert_true(t2 - t0 < START_MAX_USEC * (getenv("ZKSUP_TEST_FACTOR") ? 10 : 2));
+        assert_true(t2 - t0 < START_MAX_USEC);
         assert_int_equal(after, before);
 }
 
