@@ -26,6 +26,7 @@ typedef struct World {
         HolderPlan plan;
         bool is_healed;
         uint64_t n_faults;
+        uint64_t heal_usec; /* from the healing until everybody was served */
 } World;
 
 /* A new world of N_SERVERS and N_HOSTS, everybody up and running, nothing broken. TIMEOUT_USEC is T;

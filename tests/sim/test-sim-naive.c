@@ -129,16 +129,6 @@ static void test_the_touch_lag_deceives_even_writes(void **state)
         assert_int_equal(count(name, &(Subject){0}, 1, crash_follower), 0);
 }
 
-static void test_without_the_wait_the_rule_fails_there_too(void **state)
-{
-        unsigned n;
-
-        claim_mutant = MUTANT_NO_WAIT;
-        n = count("touch lag, no wait", &(Subject){0}, 1, crash_follower);
-        claim_mutant = MUTANT_NONE;
-        assert_true(n > 0);
-}
-
 static int end(void **state)
 {
         world_deinit(&world);
@@ -151,7 +141,6 @@ int main(void)
                 cmocka_unit_test(test_a_cut_follower_deceives_pings_and_reads),
                 cmocka_unit_test(test_an_isolated_leader_deceives_pings_reads_and_syncs),
                 cmocka_unit_test(test_the_touch_lag_deceives_even_writes),
-                cmocka_unit_test(test_without_the_wait_the_rule_fails_there_too),
         };
 
         return cmocka_run_group_tests(tests, NULL, end);

@@ -41,6 +41,7 @@ static void test_rule(uint64_t first, uint64_t n)
 {
         Subject subject = {0};
         uint64_t events = 0, starts = 0, hand_overs = 0, n_faults = 0;
+        double healing, worst = 0;
         double begin = seconds();
 
         for (uint64_t seed = first; seed < first + n; seed++) {
@@ -50,6 +51,8 @@ static void test_rule(uint64_t first, uint64_t n)
                 starts += world.oracle.n_starts;
                 hand_overs += world.oracle.n_hand_overs;
                 n_faults += world.n_faults;
+                healing = (double)world.heal_usec / (double)world.hosts[0].plan.timeout_usec;
+                worst = healing > worst ? healing : worst;
                 if (good)
                         continue;
                 schedule_explain(&world, seed, &subject);
@@ -59,8 +62,8 @@ static void test_rule(uint64_t first, uint64_t n)
         }
         note(true);
         printf("ok: the rule survives %" PRIu64 " schedules: %" PRIu64 " events, %" PRIu64 " faults, %" PRIu64
-               " children, %" PRIu64 " hand-overs, in %.1fs\n", n, events, n_faults, starts, hand_overs,
-                seconds() - begin);
+               " children, %" PRIu64 " hand-overs, all served at most %.1f T after the healing, in %.1fs\n", n, events, n_faults, starts, hand_overs,
+                worst, seconds() - begin);
 }
 
 static void test_mutant(const char *name, const Subject *subject, uint64_t first, uint64_t n)

@@ -105,5 +105,6 @@ bool world_heal(World *world)
                 if (!simulation_run(s, s->now_usec + step))
                         return false;
         }
+        world->heal_usec = s->now_usec - begin;
         return true;
 }
