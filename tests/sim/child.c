@@ -21,7 +21,8 @@ static void die(Child *child)
 
         if (child_is_executing(child)) {
                 oracle_rests(child->host->oracle, child->hold, child->host->id);
-                simulation_trace(child->host->simulation, "host %u: child of hold %u is dead", child->host->id, child->hold);
+                simulation_trace(child->host->simulation, "host %u: child of hold %u is dead",
+                        child->host->id, child->hold);
         }
         child->state = CHILD_NONE;
         child->generation++;
@@ -37,8 +38,9 @@ static uint64_t draw_death(Child *child, uint64_t kill_usec)
 
         if (!simulation_chance(host->simulation, host->plan.stubborn_percent))
                 return MIN(now + simulation_between(host->simulation, 500, 50000), kill_usec);
-        latency = simulation_chance(host->simulation, 50) ? child->timing.kill_usec :
-                simulation_below(host->simulation, child->timing.kill_usec);
+        latency = simulation_chance(host->simulation, 50)
+                          ? child->timing.kill_usec
+                          : simulation_below(host->simulation, child->timing.kill_usec);
         return kill_usec + latency;
 }
 
@@ -49,8 +51,10 @@ static void begin_stop(Child *child, uint64_t kill_usec, const char *cause)
         child->state = CHILD_STOPPING;
         child->generation++;
         child->death_usec = draw_death(child, kill_usec);
-        simulation_trace(host->simulation, "host %u: child of hold %u is stopped (%s)", host->id, child->hold, cause);
-        simulation_at(host->simulation, host_true(host, child->death_usec), on_death, child, NULL, child->generation);
+        simulation_trace(
+                host->simulation, "host %u: child of hold %u is stopped (%s)", host->id, child->hold, cause);
+        simulation_at(host->simulation, host_true(host, child->death_usec), on_death, child, NULL,
+                child->generation);
 }
 
 static void on_death(void *object, void *payload, uint64_t generation)
@@ -63,8 +67,8 @@ static void on_death(void *object, void *payload, uint64_t generation)
 
 static void arm_guard(Child *child)
 {
-        simulation_at(child->host->simulation, host_true(child->host, stop_usec(child)), on_guard_timer, child, NULL,
-                child->generation);
+        simulation_at(child->host->simulation, host_true(child->host, stop_usec(child)), on_guard_timer,
+                child, NULL, child->generation);
 }
 
 static void on_guard_timer(void *object, void *payload, uint64_t generation)
@@ -93,7 +97,8 @@ void child_retire(Child *child)
 {
         Simulation *s = child->host->simulation;
 
-        simulation_after(s, simulation_between(s, child->host->plan.work_min_usec, child->host->plan.work_max_usec),
+        simulation_after(s,
+                simulation_between(s, child->host->plan.work_min_usec, child->host->plan.work_max_usec),
                 on_work_done, child, NULL, child->generation);
 }
 
@@ -147,7 +152,8 @@ void child_stop(Child *child)
                 break;
         case CHILD_RUNNING:
                 child->by_guard = true;
-                begin_stop(child, MIN(host_now(child->host) + child->timing.grace_usec, kill_usec), "told to");
+                begin_stop(
+                        child, MIN(host_now(child->host) + child->timing.grace_usec, kill_usec), "told to");
                 break;
         }
 }
@@ -184,10 +190,12 @@ void child_resume(Child *child)
                         break;
                 }
                 child->by_guard = true;
-                begin_stop(child, usec_sub(child->page_usec, child->timing.kill_usec), "its guard's deadline");
+                begin_stop(
+                        child, usec_sub(child->page_usec, child->timing.kill_usec), "its guard's deadline");
                 break;
         case CHILD_STOPPING:
-                simulation_at(s, host_true(host, child->death_usec), on_death, child, NULL, child->generation);
+                simulation_at(
+                        s, host_true(host, child->death_usec), on_death, child, NULL, child->generation);
                 break;
         }
         if (host_now(host) >= usec_sub(child->page_usec, child->timing.kill_usec)) {

@@ -65,7 +65,8 @@ static void lose_connection(Client *client, bool say_so, const char *cause)
         client->connection_id++; /* whatever comes from the old one comes too late */
         client->state = CLIENT_WAITING;
         client->attempt_usec = host_monotonic(client->host) + client->timeout_usec / PAUSE_FRACTION;
-        simulation_trace(client->simulation, "host %u: %s, session %lld", client->id, cause, (long long)client->session);
+        simulation_trace(client->simulation, "host %u: %s, session %lld", client->id, cause,
+                (long long)client->session);
         if (was_connected)
                 host_on_session(client->host, SESSION_SUSPENDED, client->session, client->timeout_usec);
         answer_all(client, pending, OUTCOME_UNKNOWN);
@@ -153,7 +154,9 @@ static void ask(Client *client, unsigned actor, const Request *request)
 {
         Pending *pending = simulation_allocate(client->simulation, sizeof(*pending));
 
-        *pending = (Pending){.request = request, .actor = actor, .sent_usec = host_now(client->host),
+        *pending = (Pending){.request = request,
+                .actor = actor,
+                .sent_usec = host_now(client->host),
                 .number = ++client->last_number};
         *client->pending_end = pending;
         client->pending_end = &pending->next;
@@ -267,7 +270,8 @@ static void keep_watch(Client *client, const Pending *pending, enum Outcome outc
         bool is_for_creation = outcome == OUTCOME_NO_NODE;
         ClientWatch *watch;
 
-        if (!request->watch || (outcome != OUTCOME_OK && (!is_for_creation || request->kind != REQUEST_EXISTS)))
+        if (!request->watch ||
+                (outcome != OUTCOME_OK && (!is_for_creation || request->kind != REQUEST_EXISTS)))
                 return;
         for (watch = client->watches; watch; watch = watch->next)
                 if (watch->actor == pending->actor && watch->tag == request->tag &&
@@ -275,9 +279,12 @@ static void keep_watch(Client *client, const Pending *pending, enum Outcome outc
                         watch->is_for_creation == is_for_creation && strcmp(watch->path, request->path) == 0)
                         return;
         watch = simulation_allocate(client->simulation, sizeof(*watch));
-        *watch = (ClientWatch){.next = client->watches, .path = request->path,
-                .is_child = request->kind == REQUEST_CHILDREN, .is_for_creation = is_for_creation,
-                .actor = pending->actor, .tag = request->tag};
+        *watch = (ClientWatch){.next = client->watches,
+                .path = request->path,
+                .is_child = request->kind == REQUEST_CHILDREN,
+                .is_for_creation = is_for_creation,
+                .actor = pending->actor,
+                .tag = request->tag};
         client->watches = watch;
 }
 

@@ -12,7 +12,7 @@
 typedef struct Host Host;
 
 enum ClientState {
-        CLIENT_OFF, /* no process, or ended for good */
+        CLIENT_OFF,     /* no process, or ended for good */
         CLIENT_WAITING, /* until the next attempt */
         CLIENT_CONNECTING,
         CLIENT_CONNECTED,
@@ -53,7 +53,7 @@ struct Client {
         uint64_t connection_id;
         unsigned server; /* the one tried last */
         int64_t session, last_zxid;
-        uint64_t asked_usec, created_usec, timeout_usec; /* T: wanted, at creation, now */
+        uint64_t asked_usec, created_usec, timeout_usec;         /* T: wanted, at creation, now */
         uint64_t attempt_usec, read_usec, write_usec, ping_usec; /* the host's CLOCK_MONOTONIC */
         uint64_t patience_usec; /* cut a server that leaves a request unanswered for so long; 0: never */
         Pending *pending, **pending_end;
@@ -90,7 +90,8 @@ void client_on_closed(Client *client, uint64_t connection_id);
 
 /* connection.c: packets between the two ends. */
 Connection *connection_open(Client *client, Server *server);
-void connection_send_connect(Connection *connection, int64_t session, uint64_t timeout_usec, int64_t last_zxid);
+void connection_send_connect(
+        Connection *connection, int64_t session, uint64_t timeout_usec, int64_t last_zxid);
 void connection_send_query(Connection *connection, const Request *request, uint64_t number);
 void connection_send_watches(Connection *connection, const ClientWatch *watches, int64_t last_zxid);
 void connection_send_ping(Connection *connection, uint64_t number);

@@ -34,7 +34,8 @@ static void on_end_at_client(void *object, void *payload, uint64_t number)
         client_on_closed(object, number);
 }
 
-static void transmit(Connection *c, bool to_server, uint64_t late_usec, SimulationFn fn, void *payload, uint64_t number)
+static void transmit(
+        Connection *c, bool to_server, uint64_t late_usec, SimulationFn fn, void *payload, uint64_t number)
 {
         unsigned host = network_host(c->host), server = c->server->id;
 
@@ -127,7 +128,8 @@ static void on_watches(void *object, void *payload, uint64_t number)
                 if (watch->is_for_creation ? node != NULL : !node)
                         connection_reply_watch(c, node ? WATCH_CREATED : WATCH_DELETED, watch->path);
                 else if (node && (watch->is_child ? node->stat.pzxid : node->stat.mzxid) > m->last_zxid)
-                        connection_reply_watch(c, watch->is_child ? WATCH_CHILDREN : WATCH_CHANGED, watch->path);
+                        connection_reply_watch(
+                                c, watch->is_child ? WATCH_CHILDREN : WATCH_CHANGED, watch->path);
                 else {
                         watch->next = c->watches;
                         c->watches = watch;

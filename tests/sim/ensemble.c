@@ -19,7 +19,7 @@ static void synchronize(Server *leader, Server *follower)
 static bool may_join(const Ensemble *e, const Server *leader, const Server *server)
 {
         return leader != server && leader->role == SERVER_LEADING && leader->epoch >= server->epoch &&
-                network_is_open(&e->network, leader->id, server->id);
+               network_is_open(&e->network, leader->id, server->id);
 }
 
 static int64_t last_zxid(const Server *server)
@@ -98,8 +98,8 @@ static void on_look(void *object, void *payload, uint64_t generation)
 
 void ensemble_look(Ensemble *e, Server *server)
 {
-        simulation_after(e->simulation, simulation_between(e->simulation, 200000, 800000), on_look, server, NULL,
-                server->generation);
+        simulation_after(e->simulation, simulation_between(e->simulation, 200000, 800000), on_look, server,
+                NULL, server->generation);
 }
 
 void ensemble_init(Ensemble *e, Simulation *simulation, unsigned n_servers, uint64_t tick_usec)

@@ -47,7 +47,9 @@ static void on_held(Holder *h, const Effect *effect, uint64_t now_usec, Effects 
 static void look_after(Holder *h, uint64_t now_usec, Effects *out)
 {
         if (h->janitor.state != JANITOR_OFF) {
-                step_janitor(h, &(Event){.kind = EVENT_WATCH, .now_usec = now_usec, .watch.kind = WATCH_CHILDREN}, out);
+                step_janitor(h,
+                        &(Event){.kind = EVENT_WATCH, .now_usec = now_usec, .watch.kind = WATCH_CHILDREN},
+                        out);
                 return;
         }
         janitor_set_number(&h->janitor, false, 0);
@@ -118,7 +120,8 @@ static void on_session(Holder *h, const Event *event, Effects *out)
         char problem[256];
 
         if (event->session.change == SESSION_ATTACHED) {
-                if (timing_init(&h->timing, event->session.timeout_usec, h->grace_usec, problem, sizeof(problem)) < 0)
+                if (timing_init(&h->timing, event->session.timeout_usec, h->grace_usec, problem,
+                            sizeof(problem)) < 0)
                         simulation_violate(h->simulation, "%s", problem);
                 sequence_set_timing(&h->sequence, &h->timing);
                 lease_set_timing(&h->lease, &h->timing);
@@ -166,7 +169,8 @@ static uint64_t holder_deadline(const void *machine)
 {
         const Holder *h = machine;
 
-        return MIN(MIN(lease_deadline(&h->lease), sequence_deadline(&h->sequence)), janitor_deadline(&h->janitor));
+        return MIN(MIN(lease_deadline(&h->lease), sequence_deadline(&h->sequence)),
+                janitor_deadline(&h->janitor));
 }
 
 static void holder_deinit(void *machine)
@@ -184,8 +188,12 @@ const ActorType holder_type = {
 Holder *holder_new(Host *host, const HolderPlan *plan)
 {
         Holder *h = simulation_allocate(host->simulation, sizeof(*h));
-        SequenceConfig config = {.root = "/zksup", .pool = plan->pool, .first = 1, .max = plan->max,
-                .prefer = UINT64_MAX, .reuse = plan->reuse};
+        SequenceConfig config = {.root = "/zksup",
+                .pool = plan->pool,
+                .first = 1,
+                .max = plan->max,
+                .prefer = UINT64_MAX,
+                .reuse = plan->reuse};
         char id[40];
 
         h->simulation = host->simulation;

@@ -24,7 +24,7 @@ typedef struct ActorType {
         void (*step)(void *machine, const Event *event, Effects *effects);
         uint64_t (*deadline)(const void *machine);
         void (*deinit)(void *machine); /* may be NULL */
-        bool wants_pongs; /* as replies with tag UINT32_MAX: a naive lease by ping */
+        bool wants_pongs;              /* as replies with tag UINT32_MAX: a naive lease by ping */
 } ActorType;
 
 typedef struct Actor {
@@ -40,13 +40,13 @@ typedef struct Actor {
 } Actor;
 
 typedef struct HostPlan {
-        uint64_t timeout_usec;   /* T asked for */
-        uint64_t patience_usec;  /* client.h */
-        uint64_t grace_usec;     /* G; 0: the default */
+        uint64_t timeout_usec;                 /* T asked for */
+        uint64_t patience_usec;                /* client.h */
+        uint64_t grace_usec;                   /* G; 0: the default */
         uint64_t work_min_usec, work_max_usec; /* true time a child works until it ends by itself */
         unsigned restart_percent;  /* then it is started again under the same hold, else released */
         unsigned stubborn_percent; /* children that ignore the stop signal */
-        uint64_t pause_max_usec; /* from the release until asking again */
+        uint64_t pause_max_usec;   /* from the release until asking again */
 } HostPlan;
 
 struct Host {
@@ -58,18 +58,18 @@ struct Host {
         Client client;
         Actor actors[HOST_ACTORS];
         unsigned n_actors;
-        Child *children[HOST_CHILDREN]; /* those of earlier supervisors may still be dying */
+        Child *children[HOST_CHILDREN];            /* those of earlier supervisors may still be dying */
         void (*spawn)(Host *host, void *userdata); /* adds the actors of a new supervisor */
         void *userdata;
 
         uint64_t rate_permille, true_usec, local_usec; /* local_usec was the time at true_usec */
-        uint64_t suspended_usec; /* local time spent in suspend */
+        uint64_t suspended_usec;                       /* local time spent in suspend */
         uint64_t suspended_at_usec;
         uint64_t timer_min_usec; /* for mutants that ask for a time that has passed */
-        bool uses_monotonic; /* the mutant that takes CLOCK_MONOTONIC for CLOCK_BOOTTIME */
+        bool uses_monotonic;     /* the mutant that takes CLOCK_MONOTONIC for CLOCK_BOOTTIME */
 
         bool is_up, is_frozen, is_suspended;
-        uint64_t incarnation; /* of the supervisor */
+        uint64_t incarnation;                  /* of the supervisor */
         uint64_t armed_usec, timer_generation; /* true time of the next timer */
         bool is_timer_missed;
 };
@@ -98,6 +98,12 @@ uint64_t host_monotonic(const Host *host);
 /* The true time at which host_now() will have reached LOCAL_USEC, if no suspend comes between. */
 uint64_t host_true(const Host *host, uint64_t local_usec);
 
+/* Sets the timer for what the client and the machines want next. */
+void host_arm(Host *host);
+
+/* actor.c */
+/* Tells ACTOR to ask for what it gets, DELAY_USEC of true time from now. */
+void actor_start(Actor *actor, uint64_t delay_usec);
 /* Steps one actor and carries its effects out. */
 void host_tell(Host *host, Actor *actor, Event event);
 

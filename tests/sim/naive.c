@@ -9,7 +9,7 @@ enum NaiveState {
         NAIVE_ASKING,  /* create */
         NAIVE_WAITING, /* exists with a watch */
         NAIVE_HELD,
-        NAIVE_LOST, /* until the tree is dead */
+        NAIVE_LOST,   /* until the tree is dead */
         NAIVE_GIVING, /* delete */
 };
 
@@ -87,8 +87,8 @@ static void heartbeat(Naive *n, uint64_t now_usec, Effects *effects)
                 break;
         case NAIVE_WRITE:
                 n->ops[0] = (Op){.kind = OP_CHECK, .path = LOCK, .version = VERSION_ANY};
-                *ask(n, effects, REQUEST_MULTI) = (Request){.kind = REQUEST_MULTI, .tag = n->tag, .path = LOCK,
-                        .ops = n->ops, .n_ops = 1};
+                *ask(n, effects, REQUEST_MULTI) = (Request){
+                        .kind = REQUEST_MULTI, .tag = n->tag, .path = LOCK, .ops = n->ops, .n_ops = 1};
                 break;
         }
 }

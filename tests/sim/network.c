@@ -35,7 +35,7 @@ static void on_arrival(void *object, void *payload, uint64_t number)
 static uint64_t delay(Network *network, Link *link)
 {
         return simulation_between(network->simulation, network->delay_min_usec, network->delay_max_usec) +
-                link->extra_usec;
+               link->extra_usec;
 }
 
 void network_send(Network *network, unsigned from, unsigned to, uint64_t late_usec, SimulationFn fn,
@@ -46,7 +46,8 @@ void network_send(Network *network, unsigned from, unsigned to, uint64_t late_us
         uint64_t at = network->simulation->now_usec + delay(network, link) + late_usec;
 
         assert(from < NETWORK_ENDPOINTS && to < NETWORK_ENDPOINTS);
-        *packet = (Packet){.from = from, .to = to, .fn = fn, .object = object, .payload = payload, .number = number};
+        *packet = (Packet){
+                .from = from, .to = to, .fn = fn, .object = object, .payload = payload, .number = number};
         link->last_usec = MAX(link->last_usec, at); /* in order */
         simulation_at(network->simulation, link->last_usec, on_arrival, network, packet, 0);
 }
@@ -89,5 +90,5 @@ void network_freeze(Network *network, unsigned endpoint, bool frozen)
 bool network_is_open(const Network *network, unsigned a, unsigned b)
 {
         return !network->links[a][b].is_cut && !network->links[b][a].is_cut && !network->frozen[a] &&
-                !network->frozen[b];
+               !network->frozen[b];
 }

@@ -13,8 +13,9 @@ void oracle_granted(Oracle *oracle, unsigned hold, unsigned host, int64_t token)
 {
         assert(hold < ORACLE_HOLDS && host < ORACLE_HOSTS);
         if (token <= oracle->tokens[hold])
-                simulation_violate_safety(oracle->simulation, "hold %u: host %u was given token %lld after token %lld (host %u)",
-                        hold, host, (long long)token, (long long)oracle->tokens[hold], oracle->holder_of_token[hold]);
+                simulation_violate_safety(oracle->simulation,
+                        "hold %u: host %u was given token %lld after token %lld (host %u)", hold, host,
+                        (long long)token, (long long)oracle->tokens[hold], oracle->holder_of_token[hold]);
         oracle->tokens[hold] = token;
         oracle->n_hand_overs += oracle->holder_of_token[hold] != host;
         oracle->holder_of_token[hold] = host;
@@ -25,8 +26,9 @@ void oracle_executes(Oracle *oracle, unsigned hold, unsigned host)
         unsigned other = oracle->executing[hold];
 
         if (other)
-                simulation_violate_safety(oracle->simulation, "hold %u: a child executes on host %u while one does on host %u",
-                        hold, host, other - 1);
+                simulation_violate_safety(oracle->simulation,
+                        "hold %u: a child executes on host %u while one does on host %u", hold, host,
+                        other - 1);
         oracle->executing[hold] = host + 1;
         oracle->served[host]++;
         oracle->n_starts++;

@@ -15,7 +15,8 @@ static void on_end(void *object, void *payload, uint64_t number)
 
         if (e->world->is_healed)
                 return;
-        simulation_trace(&e->world->simulation, "-- over: %s (host %u, server %u)", fault_name(fault), e->a, e->b);
+        simulation_trace(
+                &e->world->simulation, "-- over: %s (host %u, server %u)", fault_name(fault), e->a, e->b);
         fault_set(e->world, fault, e->a, e->b, false);
 }
 
@@ -30,7 +31,8 @@ static uint64_t draw_length(World *world)
         case 1:
                 return simulation_between(s, timeout / 4, 3 * timeout / 2);
         default:
-                return simulation_between(s, timeout / 2, 2 * SYNC_LIMIT * world->ensemble.tick_usec + timeout);
+                return simulation_between(
+                        s, timeout / 2, 2 * SYNC_LIMIT * world->ensemble.tick_usec + timeout);
         }
 }
 
@@ -43,7 +45,8 @@ static void on_fault(void *object, void *payload, uint64_t number)
 
         if (world->is_healed)
                 return;
-        *e = (Episode){.world = world, .a = (unsigned)simulation_below(s, world->n_hosts),
+        *e = (Episode){.world = world,
+                .a = (unsigned)simulation_below(s, world->n_hosts),
                 .b = (unsigned)simulation_below(s, world->ensemble.n_servers)};
         if (simulation_chance(s, 50)) /* the server that matters to the host */
                 e->b = world->hosts[e->a].client.server;
@@ -59,7 +62,8 @@ static void draw_clocks(World *world)
         static const uint64_t rates[] = {900, 900, 1000, 1100, 1100, 950, 1050};
 
         for (unsigned i = 0; i < world->n_hosts; i++)
-                world->hosts[i].rate_permille = rates[simulation_below(&world->simulation, ARRAY_SIZE(rates))];
+                world->hosts[i].rate_permille =
+                        rates[simulation_below(&world->simulation, ARRAY_SIZE(rates))];
 }
 
 static void draw_world(World *world, uint64_t seed, const Subject *subject)

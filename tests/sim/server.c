@@ -95,8 +95,11 @@ static void fire_watches(Server *server)
 static enum Outcome write_request(Server *server, const Entry *entry, OpResult *results, size_t *n)
 {
         const Request *request = entry->query->request;
-        Op op = {.mode = request->mode, .version = request->version, .path = request->path,
-                .data = request->data, .data_len = request->data_len};
+        Op op = {.mode = request->mode,
+                .version = request->version,
+                .path = request->path,
+                .data = request->data,
+                .data_len = request->data_len};
 
         *n = 1;
         switch (request->kind) {
@@ -146,7 +149,8 @@ static void apply_write(Server *server, const Entry *entry)
         query->reply = (Reply){.outcome = outcome};
         if (query->request->kind == REQUEST_MULTI) {
                 query->reply.n_results = n;
-                query->reply.results = n ? simulation_copy(server->simulation, results, n * sizeof(*results)) : NULL;
+                query->reply.results =
+                        n ? simulation_copy(server->simulation, results, n * sizeof(*results)) : NULL;
         } else if (outcome == OUTCOME_OK) {
                 query->reply.path = results[0].path;
                 query->reply.stat = results[0].stat;
@@ -225,8 +229,8 @@ static void watch_node(Connection *connection, const char *path, bool is_child)
 static void read_children(Server *server, const Znode *node, Reply *reply)
 {
         size_t n = 0, prefix = node == server->tree.root ? 1 : strlen(node->path) + 1;
-        const char **names = simulation_allocate(server->simulation,
-                (size_t)node->stat.num_children * sizeof(*names) + 1);
+        const char **names =
+                simulation_allocate(server->simulation, (size_t)node->stat.num_children * sizeof(*names) + 1);
 
         for (const Znode *child = node->children; child; child = child->next)
                 names[n++] = child->path + prefix;
@@ -257,7 +261,7 @@ static void answer_read(Connection *connection, Query *query)
 static bool is_read(const Request *request)
 {
         return request && (request->kind == REQUEST_GET || request->kind == REQUEST_EXISTS ||
-                request->kind == REQUEST_CHILDREN);
+                                  request->kind == REQUEST_CHILDREN);
 }
 
 /* Answers from the head as far as is done; reads wait for the writes before them. */

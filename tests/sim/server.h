@@ -121,7 +121,7 @@ struct Server {
         uint64_t terms[NETWORK_SERVERS];    /* of its followers; 0: none */
         uint64_t followers_heard_usec[NETWORK_SERVERS];
         size_t acked[NETWORK_SERVERS]; /* log entries; its own as well */
-        Query *syncs; /* waiting for what is under way; in no order */
+        Query *syncs;                  /* waiting for what is under way; in no order */
 };
 
 void server_init(Server *server, Ensemble *ensemble, unsigned id);
@@ -147,14 +147,27 @@ void server_finish_query(Query *query);
  * else is to be done for it. */
 bool server_enqueue(Connection *connection, Query *query);
 
-/* leader.c: the same packets whether they come from a follower or from the leader itself. */
+/* forward.c: the same whether it comes from a follower or from the leader itself. */
+void leader_on_query(Server *leader, unsigned origin, Query *query);
+void leader_on_attach(
+        Server *leader, unsigned origin, Connection *connection, int64_t session, uint64_t timeout_usec);
+void leader_on_sync(Server *leader, unsigned origin, Query *query);
+/* Answers the syncs that waited for what was under way. */
+void leader_answer_syncs(Server *leader);
+
+/* leader.c */
 void leader_start(Server *leader);
 /* Takes FOLLOWER in, whose log is already the leader's. */
 void leader_admit(Server *leader, Server *follower);
-void leader_propose(Server *leader, Entry *entry);
-void leader_on_query(Server *leader, unsigned origin, Query *query);
-void leader_on_attach(Server *leader, unsigned origin, Connection *connection, int64_t session, uint64_t timeout_usec);
-void leader_on_sync(Server *leader, unsigned origin, Query *query);
+/* Logs and proposes a copy of ENTRY under the next zxid. */
+void leader_propose(Server *leader, Entry entry);
+/* A packet of FOLLOWER's TERM has come: whether it counts; then the follower was heard of. */
+bool leader_hear(Server *leader, const Server *follower, uint64_t term);
+bool server_is_member(const Server *follower, uint64_t term);
+/* FN happens at TO. */
+void server_send(Server *from, Server *to, SimulationFn fn, void *object, void *payload, uint64_t number);
+/* Begins to count the time of SESSION. */
+void leader_track(Server *leader, int64_t session, uint64_t timeout_usec);
 /* SESSION was heard of: its time begins again. */
 void leader_touch(Server *leader, int64_t session);
 /* Ends the membership of FOLLOWER and says so. */

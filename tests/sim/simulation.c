@@ -146,7 +146,8 @@ static void sift_down(SimulationEvent *heap, size_t n, size_t i)
         heap[i] = event;
 }
 
-void simulation_at(Simulation *s, uint64_t at_usec, SimulationFn fn, void *object, void *payload, uint64_t number)
+void simulation_at(
+        Simulation *s, uint64_t at_usec, SimulationFn fn, void *object, void *payload, uint64_t number)
 {
         if (at_usec == USEC_INFINITY)
                 return;
@@ -154,14 +155,17 @@ void simulation_at(Simulation *s, uint64_t at_usec, SimulationFn fn, void *objec
                 s->heap_room = s->heap_room ? 2 * s->heap_room : 256;
                 s->heap = must(realloc(s->heap, s->heap_room * sizeof(*s->heap)));
         }
-        s->heap[s->n_heap] = (SimulationEvent){
-                .at_usec = MAX(at_usec, s->now_usec), .order = s->order++,
-                .fn = fn, .object = object, .payload = payload, .number = number};
+        s->heap[s->n_heap] = (SimulationEvent){.at_usec = MAX(at_usec, s->now_usec),
+                .order = s->order++,
+                .fn = fn,
+                .object = object,
+                .payload = payload,
+                .number = number};
         sift_up(s->heap, s->n_heap++);
 }
 
-void simulation_after(Simulation *s, uint64_t delay_usec, SimulationFn fn, void *object, void *payload,
-        uint64_t number)
+void simulation_after(
+        Simulation *s, uint64_t delay_usec, SimulationFn fn, void *object, void *payload, uint64_t number)
 {
         simulation_at(s, usec_add(s->now_usec, delay_usec), fn, object, payload, number);
 }

@@ -87,6 +87,7 @@ void simulation_write(Simulation *simulation, const char *fmt, ...) PRINTF_LIKE(
                 if ((s)->tracing)                                                                            \
                         simulation_write(s, __VA_ARGS__);                                                    \
         } while (0)
-/* A promise of safety or, without _unsafe, of liveness or form. The first promise that is broken; the schedule ends there. */
+/* A promise of safety or, without _unsafe, of liveness or form. The first promise that is broken; the
+ * schedule ends there. */
 void simulation_violate(Simulation *simulation, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void simulation_violate_safety(Simulation *simulation, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -102,7 +102,8 @@ static void test_a_write_through_a_follower_may_be_worth_less_than_T(void **stat
                 assert_int_equal(probe_create(p, "/a", CREATE_EPHEMERAL), OUTCOME_OK);
                 for (unsigned i = 0; i < 20 + seed; i++) {
                         run_for(200000);
-                        assert_int_equal(probe_ask(p, &(Request){.kind = REQUEST_SET, .path = "/a", .version = -1}),
+                        assert_int_equal(
+                                probe_ask(p, &(Request){.kind = REQUEST_SET, .path = "/a", .version = -1}),
                                 OUTCOME_OK);
                 }
                 ensemble_crash(&scene.ensemble, 1, true);
@@ -151,7 +152,8 @@ static void test_an_isolated_leader_answers_reads_and_syncs_but_no_writes(void *
         assert_int_equal(ensemble_find_leader(&scene.ensemble)->epoch, 2);
         assert_int_equal(probe_exists(p, "/a", false), OUTCOME_OK);
         assert_int_equal(probe_ask(p, &(Request){.kind = REQUEST_SYNC, .path = "/a"}), OUTCOME_OK);
-        assert_int_equal(probe_ask(p, &(Request){.kind = REQUEST_SET, .path = "/a", .version = -1}), OUTCOME_UNKNOWN);
+        assert_int_equal(
+                probe_ask(p, &(Request){.kind = REQUEST_SET, .path = "/a", .version = -1}), OUTCOME_UNKNOWN);
         run_for(2 * SYNC_LIMIT * TICK);
         assert_int_not_equal(scene.ensemble.servers[0].role, SERVER_LEADING);
 }
@@ -265,7 +267,7 @@ static void test_a_frozen_process_reads_its_replies_when_it_goes_on(void **state
         host_freeze(p->host, false);
         run_for(20000);
         assert_int_equal(p->reply.outcome, OUTCOME_OK);
-        assert_int_equal(p->reply.sent_usec, sent); /* of the host's own clock, before the freeze */
+        assert_int_equal(p->reply.sent_usec, sent);       /* of the host's own clock, before the freeze */
         assert_true(host_now(p->host) - sent < 2 * TICK); /* which runs slow */
 }
 

@@ -12,10 +12,10 @@
 
 enum Slot {
         SLOT_QUIET,
-        SLOT_EXPIRE,       /* the holder's session, whatever the time */
-        SLOT_KILL,         /* the holder's supervisor */
-        SLOT_FREEZE,       /* ... or it is frozen, or goes on */
-        SLOT_CUT,          /* what it sends does not arrive, or does again; answers still come */
+        SLOT_EXPIRE, /* the holder's session, whatever the time */
+        SLOT_KILL,   /* the holder's supervisor */
+        SLOT_FREEZE, /* ... or it is frozen, or goes on */
+        SLOT_CUT,    /* what it sends does not arrive, or does again; answers still come */
         SLOTS,
 };
 
@@ -33,8 +33,10 @@ static const Scene scenes[] = {
         {"the holder's messages", {true, false}, TIMEOUT / 2, 0, 0, 10, {900, 1100}},
         {"both hosts' messages", {true, true}, TIMEOUT / 3, 0, 0, 10, {900, 1100}},
         {"what befalls the holder", {false, false}, 0, TIMEOUT / 6, 7, 7, {900, 1100}},
-        {"messages and what befalls the holder", {true, false}, TIMEOUT * 3 / 8, TIMEOUT / 4, 5, 9, {900, 1100}},
-        {"the same with clocks the other way round", {true, false}, TIMEOUT * 3 / 8, TIMEOUT / 4, 5, 9, {1100, 900}},
+        {"messages and what befalls the holder", {true, false}, TIMEOUT * 3 / 8, TIMEOUT / 4, 5, 9,
+                {900, 1100}},
+        {"the same with clocks the other way round", {true, false}, TIMEOUT * 3 / 8, TIMEOUT / 4, 5, 9,
+                {1100, 900}},
 };
 
 #define FIRST_WITH_SLOTS 2 /* messages alone break no mutant: the session must end, too */
@@ -79,8 +81,11 @@ static void on_slot(void *object, void *payload, uint64_t left)
 
 static bool play(const Scene *scene)
 {
-        HostPlan plan = {.timeout_usec = TIMEOUT, .work_min_usec = 1000 * USEC_PER_SEC,
-                .work_max_usec = 1000 * USEC_PER_SEC, .stubborn_percent = 100, .restart_percent = 100};
+        HostPlan plan = {.timeout_usec = TIMEOUT,
+                .work_min_usec = 1000 * USEC_PER_SEC,
+                .work_max_usec = 1000 * USEC_PER_SEC,
+                .stubborn_percent = 100,
+                .restart_percent = 100};
         Simulation *s = &world.simulation;
         bool good;
 

@@ -52,8 +52,11 @@ static void crash_follower(Ensemble *ensemble, Host *holder)
  * whether a promise of safety was broken. */
 static bool play(uint64_t seed, const Subject *subject, unsigned server, Scene scene)
 {
-        HostPlan plan = {.timeout_usec = TIMEOUT, .patience_usec = TIMEOUT / 6, .work_min_usec = 1000 * USEC_PER_SEC,
-                .work_max_usec = 1000 * USEC_PER_SEC, .stubborn_percent = 100};
+        HostPlan plan = {.timeout_usec = TIMEOUT,
+                .patience_usec = TIMEOUT / 6,
+                .work_min_usec = 1000 * USEC_PER_SEC,
+                .work_max_usec = 1000 * USEC_PER_SEC,
+                .stubborn_percent = 100};
         Simulation *s = &world.simulation;
 
         world_init(&world, seed, subject, 3, 2, TICK, &plan, 1);

@@ -62,8 +62,8 @@ static void test_rule(uint64_t first, uint64_t n)
         }
         note(true);
         printf("ok: the rule survives %" PRIu64 " schedules: %" PRIu64 " events, %" PRIu64 " faults, %" PRIu64
-               " children, %" PRIu64 " hand-overs, all served at most %.1f T after the healing, in %.1fs\n", n, events, n_faults, starts, hand_overs,
-                worst, seconds() - begin);
+               " children, %" PRIu64 " hand-overs, all served at most %.1f T after the healing, in %.1fs\n",
+                n, events, n_faults, starts, hand_overs, worst, seconds() - begin);
 }
 
 static void test_mutant(const char *name, const Subject *subject, uint64_t first, uint64_t n)
@@ -73,7 +73,8 @@ static void test_mutant(const char *name, const Subject *subject, uint64_t first
                         continue;
                 if (from_environment("SIM_EXPLAIN", 0))
                         schedule_explain(&world, seed, subject);
-                printf("ok: %s: caught by schedule %" PRIu64 ": %s\n", name, seed - first + 1, world.simulation.violation);
+                printf("ok: %s: caught by schedule %" PRIu64 ": %s\n", name, seed - first + 1,
+                        world.simulation.violation);
                 note(true);
                 return;
         }

@@ -32,7 +32,8 @@ static enum Outcome write_op(int64_t session, Op op)
 
 static enum Outcome create(const char *path, enum CreateMode mode, int64_t session)
 {
-        return write_op(session, (Op){.kind = OP_CREATE, .path = path, .mode = mode, .data = "x", .data_len = 1});
+        return write_op(
+                session, (Op){.kind = OP_CREATE, .path = path, .mode = mode, .data = "x", .data_len = 1});
 }
 
 static void test_create_needs_a_parent_and_a_free_name(void **state)
@@ -54,10 +55,14 @@ static void test_versions_are_checked_and_grow(void **state)
         assert_int_equal(write_op(1, (Op){.kind = OP_SET, .path = "/a", .version = 0}), OUTCOME_OK);
         assert_int_equal(results[0].stat.version, 1);
         assert_int_equal(results[0].stat.mzxid, zxid);
-        assert_int_equal(write_op(1, (Op){.kind = OP_CHECK, .path = "/a", .version = 0}), OUTCOME_BAD_VERSION);
-        assert_int_equal(write_op(1, (Op){.kind = OP_DELETE, .path = "/a", .version = 0}), OUTCOME_BAD_VERSION);
-        assert_int_equal(write_op(1, (Op){.kind = OP_DELETE, .path = "/a", .version = VERSION_ANY}), OUTCOME_OK);
-        assert_int_equal(write_op(1, (Op){.kind = OP_SET, .path = "/a", .version = VERSION_ANY}), OUTCOME_NO_NODE);
+        assert_int_equal(
+                write_op(1, (Op){.kind = OP_CHECK, .path = "/a", .version = 0}), OUTCOME_BAD_VERSION);
+        assert_int_equal(
+                write_op(1, (Op){.kind = OP_DELETE, .path = "/a", .version = 0}), OUTCOME_BAD_VERSION);
+        assert_int_equal(
+                write_op(1, (Op){.kind = OP_DELETE, .path = "/a", .version = VERSION_ANY}), OUTCOME_OK);
+        assert_int_equal(
+                write_op(1, (Op){.kind = OP_SET, .path = "/a", .version = VERSION_ANY}), OUTCOME_NO_NODE);
 }
 
 static void test_versions_start_again_when_a_znode_is_made_anew(void **state)
@@ -85,7 +90,8 @@ static void test_a_znode_with_children_is_not_deleted(void **state)
 {
         create("/a", CREATE_PERSISTENT, 1);
         create("/a/b", CREATE_PERSISTENT, 1);
-        assert_int_equal(write_op(1, (Op){.kind = OP_DELETE, .path = "/a", .version = VERSION_ANY}), OUTCOME_NOT_EMPTY);
+        assert_int_equal(write_op(1, (Op){.kind = OP_DELETE, .path = "/a", .version = VERSION_ANY}),
+                OUTCOME_NOT_EMPTY);
 }
 
 static void test_a_multi_sees_its_own_operations(void **state)
@@ -158,12 +164,15 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_create_needs_a_parent_and_a_free_name, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_versions_are_checked_and_grow, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_versions_start_again_when_a_znode_is_made_anew, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_a_sequence_counts_what_was_ever_created, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_versions_start_again_when_a_znode_is_made_anew, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_a_sequence_counts_what_was_ever_created, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_znode_with_children_is_not_deleted, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_multi_sees_its_own_operations, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_failed_multi_leaves_no_trace, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_the_end_of_a_session_takes_its_ephemerals, setup, teardown),
+                cmocka_unit_test_setup_teardown(
+                        test_the_end_of_a_session_takes_its_ephemerals, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_container_goes_after_its_last_child, setup, teardown),
         };
 

@@ -110,7 +110,8 @@ static Znode *find_parent(Tree *tree, const char *path)
         return tree_find(tree, parent);
 }
 
-static enum Outcome apply_create(Tree *tree, int64_t zxid, int64_t session, const Op *op, OpResult *result, Undo *undo)
+static enum Outcome apply_create(
+        Tree *tree, int64_t zxid, int64_t session, const Op *op, OpResult *result, Undo *undo)
 {
         Znode *parent = find_parent(tree, op->path), *node;
         const char *path = op->path;
@@ -164,7 +165,8 @@ static enum Outcome apply_delete(Tree *tree, int64_t zxid, const Op *op, Undo *u
                 return OUTCOME_BAD_VERSION;
         if (node->children)
                 return OUTCOME_NOT_EMPTY;
-        *undo = (Undo){.kind = OP_DELETE, .node = node, .parent = node->parent, .parent_saved = *node->parent};
+        *undo = (Undo){
+                .kind = OP_DELETE, .node = node, .parent = node->parent, .parent_saved = *node->parent};
         delete_node(tree, zxid, node);
         return OUTCOME_OK;
 }
@@ -193,10 +195,12 @@ static enum Outcome apply_check(Tree *tree, const Op *op)
 
         if (!node)
                 return OUTCOME_NO_NODE;
-        return op->version != VERSION_ANY && op->version != node->stat.version ? OUTCOME_BAD_VERSION : OUTCOME_OK;
+        return op->version != VERSION_ANY && op->version != node->stat.version ? OUTCOME_BAD_VERSION
+                                                                               : OUTCOME_OK;
 }
 
-static enum Outcome apply(Tree *tree, int64_t zxid, int64_t session, const Op *op, OpResult *result, Undo *undo)
+static enum Outcome apply(
+        Tree *tree, int64_t zxid, int64_t session, const Op *op, OpResult *result, Undo *undo)
 {
         *result = (OpResult){0};
         undo->node = NULL;
@@ -268,7 +272,8 @@ enum Outcome tree_write(Tree *tree, int64_t zxid, int64_t session, const Op *ops
 static Znode *find_ephemeral(Znode *node, int64_t session)
 {
         for (Znode *child = node->children; child; child = child->next) {
-                Znode *found = child->stat.ephemeral_owner == session ? child : find_ephemeral(child, session);
+                Znode *found =
+                        child->stat.ephemeral_owner == session ? child : find_ephemeral(child, session);
 
                 if (found)
                         return found;

@@ -45,7 +45,8 @@ Znode *tree_find(const Tree *tree, const char *path);
 
 /* Applies OPS in order, all or none, for SESSION. RESULTS has room for N. Returns OK, or the outcome
  * of the operation that failed; the others are then ROLLED_BACK. */
-enum Outcome tree_write(Tree *tree, int64_t zxid, int64_t session, const Op *ops, size_t n, OpResult *results);
+enum Outcome tree_write(
+        Tree *tree, int64_t zxid, int64_t session, const Op *ops, size_t n, OpResult *results);
 /* Deletes the ephemerals of SESSION. */
 void tree_end_session(Tree *tree, int64_t zxid, int64_t session);
 /* Deletes an empty container that once had a child; nothing else. */

@@ -98,8 +98,8 @@ bool world_heal(World *world)
                 if (s->now_usec > limit) {
                         for (unsigned i = 0; i < world->n_hosts; i++)
                                 if (world->oracle.served[i] == 0)
-                                        simulation_violate(s, "host %u is not served %.1fs after the healing", i,
-                                                (double)(s->now_usec - begin) / 1e6);
+                                        simulation_violate(s, "host %u is not served %.1fs after the healing",
+                                                i, (double)(s->now_usec - begin) / 1e6);
                         return false;
                 }
                 if (!simulation_run(s, s->now_usec + step))
