@@ -11,7 +11,8 @@
  *                  descriptors from 3 on
  *   tcp:[HOST:]PORT     a connection is accepted
  *   http://HOST[:PORT]/PATH   GET is answered with 2xx; plain HTTP. Also written http:URL
- *   exec:PATH ARGS...   the program exits with 0; split at blanks, never given to a shell
+ *   exec:PATH ARGS...   the program exits with 0; split at blanks, never given to a shell. It runs in
+ *                  a process group of its own, which is killed when the probe ends or is stopped
  *
  * Probes (tcp, http, exec) are repeated until the first success and then end: readiness is not a
  * health check. HOST is a numeric address or localhost, because the resolver would block the loop.
@@ -65,7 +66,8 @@ typedef struct Readiness Readiness;
 typedef void (*ReadinessHandler)(Readiness *readiness, const ReadinessEvent *event, void *userdata);
 
 /* Parses TEXT. Returns 0, or a negative errno with PROBLEM saying what is wrong with it and what would
- * be right. After success CONFIG is to be freed with readiness_config_deinit(). */
+ * be right. CONFIG must be zeroed or hold an earlier result, which is freed; after success it is to be
+ * freed with readiness_config_deinit(). On failure it is as before. */
 int readiness_parse(const char *text, ReadinessConfig *config, char *problem, size_t problem_size);
 void readiness_config_deinit(ReadinessConfig *config);
 
