@@ -10,7 +10,9 @@ struct Ensemble {
         uint64_t tick_usec;
         uint64_t container_usec; /* how often empty containers are reaped */
         /* Requests of an old connection are refused once the session is at another server, as the real
-         * ones do; false: a request given up for lost may be applied at any later time. */
+         * ones do. False: a request given up for lost may be done at any later time, as the model of the
+         * rule assumes; but then one that is done after its maker has looked and found nothing leaves
+         * what nobody knows of until the session ends, so that not everybody can be served. */
         bool refuses_moved;
         uint64_t last_term;
         int64_t last_session;

@@ -116,8 +116,9 @@ void schedule_explain(World *world, uint64_t seed, const Subject *subject)
         world->simulation.tracing = true;
         schedule_run(world, seed, subject);
         world->simulation.tracing = false;
-        fprintf(stderr, "---- transcript of seed %llu: %u servers, tick %.1fs, T %.1fs\n%s----\n",
+        fprintf(stderr, "---- transcript of seed %llu: %u servers, tick %.1fs, T %.1fs%s\n%s----\n",
                 (unsigned long long)seed, world->ensemble.n_servers, (double)world->ensemble.tick_usec / 1e6,
                 (double)world->hosts[0].plan.timeout_usec / 1e6,
+                world->ensemble.refuses_moved ? "" : ", requests may be done at any later time",
                 world->simulation.transcript.data ? world->simulation.transcript.data : "");
 }
