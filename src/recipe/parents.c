@@ -4,11 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum Step {
-        STEP_LEAVES,
-        STEP_ALL,
-        STEP_EACH, /* and up to n - 1 more */
-};
+/* Steps below n are single paths: a leaf at first, anything when everything is made one by one. */
+#define STEP_ALL PARENTS_MAX /* all that are no leaves, in one multi */
 
 void parents_init(Parents *p)
 {
@@ -54,37 +51,48 @@ int parents_add(Parents *p, const char *leaf)
         return r < 0 ? r : add(p, leaf, strlen(leaf), true);
 }
 
+static size_t first_leaf(const Parents *p)
+{
+        return p->n - p->n_leaves;
+}
+
 void parents_begin(Parents *p)
 {
-        p->step = p->asked ? STEP_EACH : STEP_LEAVES;
+        p->thorough = p->asked;
+        p->step = p->thorough ? 0 : first_leaf(p);
         p->asked = true;
+        p->made = false;
 }
 
 void parents_request(Parents *p, Request *request)
 {
-        if (p->step == STEP_LEAVES) {
-                request->ops = p->ops + (p->n - p->n_leaves);
-                request->n_ops = p->n_leaves;
-        } else if (p->step == STEP_ALL) {
+        if (p->step == STEP_ALL) {
+                request->kind = REQUEST_MULTI;
                 request->ops = p->ops;
-                request->n_ops = p->n;
-        } else {
-                request->ops = &p->ops[p->step - STEP_EACH];
-                request->n_ops = 1;
+                request->n_ops = first_leaf(p);
+                request->path = p->paths[0];
+                return;
         }
+        request->kind = REQUEST_CREATE;
+        request->mode = p->ops[p->step].mode;
+        request->path = p->paths[p->step];
 }
 
 bool parents_on_reply(Parents *p, enum Outcome outcome)
 {
-        if (p->step == STEP_LEAVES && outcome == OUTCOME_NO_NODE) {
+        if (p->step == STEP_ALL) {
+                p->step = first_leaf(p);
+                p->made = true;
+                return true;
+        }
+        if (p->step >= first_leaf(p) && outcome == OUTCOME_NO_NODE && !p->made) {
                 p->step = STEP_ALL;
                 return true;
         }
-        if (p->step >= STEP_EACH && p->step < STEP_EACH + p->n - 1) {
-                p->step++;
-                return true;
-        }
-        return false;
+        if (p->step == first_leaf(p) && outcome == OUTCOME_NODE_EXISTS && p->step > 0 && !p->thorough)
+                return false; /* somebody else was faster, and makes the other leaves as well */
+        p->step++;
+        return p->step < p->n;
 }
 
 void parents_settled(Parents *p)
@@ -94,7 +102,5 @@ void parents_settled(Parents *p)
 
 const char *parents_path(const Parents *p)
 {
-        return p->step == STEP_LEAVES ? p->paths[p->n - p->n_leaves] :
-                p->step == STEP_ALL   ? p->paths[0] :
-                                        p->paths[p->step - STEP_EACH];
+        return p->paths[p->step == STEP_ALL ? 0 : p->step];
 }

@@ -1,12 +1,14 @@
 /* The parents that a recipe needs: made when they turn out to be missing, with few requests even
  * when a hundred hosts find an empty ensemble at once.
  *
- * First the leaves alone in one multi (a new pool in a tree that is there); if that finds no
- * parents, everything in one multi; whoever finds that somebody else was faster believes that they
- * are there now. If they are missing once more, they are made one by one.
+ * The leaves are containers, which the server deletes some time after their last child: what is not
+ * used leaves nothing behind. First the leaves, one by one (a new pool in a tree that is there); if
+ * that finds no parents, all of those in one multi, and the leaves again. Whoever finds that
+ * somebody else was faster believes that they are there now. If they are missing once more,
+ * everything is made one by one.
  *
- * The leaves are containers, which the server deletes some time after their last child: what is
- * not used leaves nothing behind. */
+ * Containers never go into a multi: the server answers their creation there with a Stat that the C
+ * client does not expect, and its decoder aborts the process (3.8.0, measured). */
 #pragma once
 
 #include "recipe/effect.h"
@@ -20,6 +22,8 @@ typedef struct Parents {
         Op ops[PARENTS_MAX];
         size_t n, n_leaves, step;
         bool asked; /* since parents_settled() */
+        bool thorough; /* one by one, whoever else is at it */
+        bool made;  /* those above the leaves, since parents_begin() */
 } Parents;
 
 void parents_init(Parents *parents);
@@ -29,9 +33,9 @@ int parents_add(Parents *parents, const char *leaf);
 
 /* Begins; follow with parents_request(). */
 void parents_begin(Parents *parents);
-/* Fills in the multi that is next. */
+/* Fills in the request that is next, but for its tag. */
 void parents_request(Parents *parents, Request *request);
-/* The outcome of that multi. Returns whether there is one more request to make. */
+/* The outcome of that request. Returns whether there is one more request to make. */
 bool parents_on_reply(Parents *parents, enum Outcome outcome);
 /* They were there: if they are missing another time, begin as for the first. */
 void parents_settled(Parents *parents);

@@ -115,7 +115,7 @@ static void ask_clean(Sequence *s, Effects *effects, const char *cause)
 static void ask_parents(Sequence *s, Effects *effects, const char *cause)
 {
         enter(s, SEQUENCE_PARENTS, effects, cause);
-        parents_request(&s->parents, ask(s, effects, REQUEST_MULTI, s->pool));
+        parents_request(&s->parents, ask(s, effects, REQUEST_CREATE, s->pool));
 }
 
 static void begin_parents(Sequence *s, Effects *effects, const char *cause)
