@@ -243,8 +243,8 @@ Manager *manager_free(Manager *manager)
         if (manager->heart_is_ready)
                 heart_deinit(&manager->heart);
         manager->client = client_free(manager->client);
+        manager->reaper = reaper_free(manager->reaper); /* gives back the slots of guards that still end */
         manager->page = lease_page_free(manager->page);
-        manager->reaper = reaper_free(manager->reaper);
         manager->event = sd_event_unref(manager->event);
         free(manager);
         return NULL;
