@@ -1,3 +1,13 @@
+/* The requests on their way through the client:
+ *
+ *   client_submit --attached--> out --reply--> (answered, freed)
+ *        |                       |--contact lost--> answering --> abandoned --library lets go--> (freed)
+ *        +--no contact--> parked --attempt over---> answering --> (freed)
+ *
+ * Everything but client_submit() and client_cancel() happens on the loop in on_items() (the inbox)
+ * and on_clock() (the session's deadline), so what the session publishes and what the library
+ * answers reach the handlers in one order. A handler may free the client: it is only marked then,
+ * and freed when the last handler has returned. */
 #include "client/client.h"
 
 #include <errno.h>
@@ -169,7 +179,8 @@ static void send_now(Client *client, Pending *pending, const Request *request, c
 
 static int submit_own(Client *client, const Request *request, ClientReplyHandler handler)
 {
-        Pending *pending = pending_new(&client->inbox, &client->watches, request, PENDING_NO_CHROOT, handler, client);
+        Pending *pending =
+                pending_new(&client->inbox, &client->watches, request, PENDING_NO_CHROOT, handler, client);
 
         if (!pending)
                 return -ENOMEM;
@@ -196,6 +207,8 @@ static void prepare(Client *client)
         CLEANUP_STRING path = strndup(client->hosts.chroot, client->prepare_len);
         Request request = {.kind = REQUEST_EXISTS, .path = client->hosts.chroot};
 
+        if (!handle_is_on(client->handle, &client->connected))
+                return; /* the next connection begins again */
         if (client->prepare_len)
                 request = (Request){.kind = REQUEST_CREATE, .mode = CREATE_PERSISTENT, .path = path};
         if (!path || submit_own(client, &request, on_prepare_reply) < 0)
@@ -208,7 +221,8 @@ static void on_prepare_denied(Client *client, enum Outcome outcome)
                 client->prepare_len ? client->prepare_len : strlen(client->hosts.chroot));
         char text[512];
 
-        snprintf(text, sizeof(text), "%s: cannot create this znode of the connect string: %s; have it created, or %s",
+        snprintf(text, sizeof(text),
+                "%s: cannot create this znode of the connect string: %s; have it created, or %s",
                 path ? path : client->hosts.chroot, outcome_to_string(outcome),
                 client->auth_cert ? "use credentials that may" : "give --auth-file");
         tell(client, &(ClientEvent){.kind = CLIENT_DENIED, .text = text, .path = path});
@@ -328,8 +342,8 @@ static void cut(Client *client)
         else
                 snprintf(why, sizeof(why), "no answer within %s",
                         duration_to_string(session_attempt_bound_usec(&client->session), bound));
-        log_write(attached ? LOG_LEVEL_NOTICE : LOG_LEVEL_DEBUG, "ZooKeeper server %s: %s; going on to the next one",
-                handle_server(client->handle), why);
+        log_write(attached ? LOG_LEVEL_NOTICE : LOG_LEVEL_DEBUG,
+                "ZooKeeper server %s: %s; going on to the next one", handle_server(client->handle), why);
         handle_cut(client->handle, why);
 }
 
@@ -337,6 +351,8 @@ static void probe(Client *client)
 {
         Request request = {.kind = REQUEST_EXISTS, .path = "/"};
 
+        if (!handle_is_on(client->handle, &client->connected))
+                return; /* its end is in the inbox, and that of the session with it */
         if (submit_own(client, &request, on_probed) < 0)
                 log_debug("out of memory: the session ends without a proof that the server answers");
 }
@@ -363,7 +379,7 @@ static void perform_publish(Client *client, const SessionEffect *effect)
                 client->statistics.sessions++;
         if (change == SESSION_ATTACHED)
                 client->last_id = effect->publish.id;
-        if (change == SESSION_EXPIRED || change == SESSION_CLOSED)
+        if (change != SESSION_ATTACHED)
                 move_all(&client->parked, &client->answering);
         tell_session(client, change, effect->publish.id, effect->publish.timeout_usec);
         answer_all(client, change == SESSION_SUSPENDED ? OUTCOME_UNKNOWN : OUTCOME_EXPIRED);
@@ -448,19 +464,21 @@ static void on_disconnected(Client *client, const HandleNews *news)
                 handle_set_servers(client->handle, servers_list(client->servers));
                 session_set_servers(&client->session, servers_count(client->servers));
         }
-        answer_parked(client, OUTCOME_UNKNOWN);
         if (client->session.state != SESSION_STATE_ATTACHED) {
                 answer_out(client); /* of the preparation */
+                move_all(&client->parked, &client->answering);
                 answer_all(client, OUTCOME_UNKNOWN);
         }
-        step_kind(client, SESSION_INPUT_DISCONNECTED);
+        if (!client->freed)
+                step_kind(client, SESSION_INPUT_DISCONNECTED);
 }
 
 static void on_denied(Client *client)
 {
         char text[256];
 
-        snprintf(text, sizeof(text), "the ensemble refused to authenticate by scheme '%s'; correct --auth-file",
+        snprintf(text, sizeof(text),
+                "the ensemble refused to authenticate by scheme '%s'; correct --auth-file",
                 client->auth_scheme ? client->auth_scheme : "none");
         tell(client, &(ClientEvent){.kind = CLIENT_DENIED, .text = text});
         if (!client->freed)
@@ -558,7 +576,8 @@ static int on_clock(sd_event_source *source, uint64_t usec, void *userdata)
         Client *client = userdata;
 
         client->depth++;
-        step_kind(client, client->session.state == SESSION_STATE_IDLE ? SESSION_INPUT_OPEN : SESSION_INPUT_TIME);
+        step_kind(client,
+                client->session.state == SESSION_STATE_IDLE ? SESSION_INPUT_OPEN : SESSION_INPUT_TIME);
         leave(client);
         return 0;
 }
@@ -581,8 +600,10 @@ static int copy_config(Client *client, const ClientConfig *config, char *problem
 {
         int r;
 
-        client->timeout_usec = config->session_timeout_usec ? config->session_timeout_usec : CLIENT_SESSION_TIMEOUT_USEC;
-        if (client->timeout_usec < USEC_PER_MSEC || client->timeout_usec > (uint64_t)INT32_MAX / 4 * USEC_PER_MSEC) {
+        client->timeout_usec =
+                config->session_timeout_usec ? config->session_timeout_usec : CLIENT_SESSION_TIMEOUT_USEC;
+        if (client->timeout_usec < USEC_PER_MSEC ||
+                client->timeout_usec > (uint64_t)INT32_MAX / 4 * USEC_PER_MSEC) {
                 snprintf(problem, problem_size, "session timeout: must be from 1ms to 6 days");
                 return -EINVAL;
         }
@@ -612,16 +633,18 @@ static int add_sources(Client *client)
         if (r >= 0)
                 r = sd_event_source_set_priority(client->inbox.source, INBOX_PRIORITY_ITEMS);
         if (r >= 0) /* due at once: opens the session */
-                r = sd_event_add_time(client->event, &client->clock, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_clock, client);
+                r = sd_event_add_time(
+                        client->event, &client->clock, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_clock, client);
         if (r >= 0)
                 r = sd_event_source_set_priority(client->clock, INBOX_PRIORITY_CLOCK);
         if (r >= 0)
-                r = servers_new(&client->servers, client->event, &client->hosts, &client->random, on_servers, client);
+                r = servers_new(
+                        &client->servers, client->event, &client->hosts, &client->random, on_servers, client);
         return r;
 }
 
-int client_new(Client **out, sd_event *event, const ClientConfig *config, ClientHandler handler, void *userdata,
-        char *problem, size_t problem_size)
+int client_new(Client **out, sd_event *event, const ClientConfig *config, ClientHandler handler,
+        void *userdata, char *problem, size_t problem_size)
 {
         CLEANUP(client_free) Client *client = calloc(1, sizeof(*client));
         int r;
@@ -721,6 +744,12 @@ static void answer_later(Client *client, Pending *pending, enum Outcome outcome)
         inbox_put(&client->inbox, &pending->item);
 }
 
+static void park(Client *client, Pending *pending)
+{
+        pending->reply.sent_usec = clock_boottime_usec();
+        list_append(&client->parked, &pending->link);
+}
+
 int client_submit(Client *client, const Request *request, ClientReplyHandler handler, void *userdata)
 {
         const char *chroot = client->hosts.chroot;
@@ -735,14 +764,16 @@ int client_submit(Client *client, const Request *request, ClientReplyHandler han
         }
         switch (client->session.state) {
         case SESSION_STATE_ATTACHED:
-                send_now(client, pending, request, chroot);
+                if (handle_is_on(client->handle, &client->connected))
+                        send_now(client, pending, request, chroot);
+                else
+                        park(client, pending);
                 break;
         case SESSION_STATE_IDLE:
         case SESSION_STATE_CONNECTING:
         case SESSION_STATE_SUSPENDED:
         case SESSION_STATE_EXPIRED:
-                pending->reply.sent_usec = clock_boottime_usec();
-                list_append(&client->parked, &pending->link);
+                park(client, pending);
                 break;
         case SESSION_STATE_CLOSING:
         case SESSION_STATE_DENIED:

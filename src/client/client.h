@@ -8,7 +8,8 @@
  * - Everything is delivered in the order in which it became known. The answers to requests come in
  *   the order of the requests, and a watch comes before any answer that shows what it announced.
  * - Every request is answered exactly once, unless cancelled. At SESSION_SUSPENDED all outstanding
- *   ones are answered UNKNOWN, so when SESSION_ATTACHED is delivered nothing is in flight.
+ *   ones are answered UNKNOWN, so when SESSION_ATTACHED is delivered no answer is outstanding. What
+ *   of them the ensemble still applies it applies before anything that is asked for from then on.
  * - A request made without contact is not sent, then or later. It is answered UNKNOWN when the
  *   next attempt has failed or succeeded, not at once: who repeats it does not spin.
  * - A request is of the session that the handlers know. One made after the session is gone but
@@ -35,8 +36,8 @@ typedef struct ClientConfig {
         uint64_t connect_timeout_usec; /* 0: no CLIENT_NO_ENSEMBLE ever */
         const char *auth_scheme;       /* "digest"; NULL: none */
         const char *auth_cert;         /* "user:password" */
-        const char *acl;               /* of the znodes created, see acl.h; NULL: creator with auth, else open */
-        uint64_t seed;                 /* order of servers, jitter; 0: from the kernel */
+        const char *acl; /* of the znodes created, see acl.h; NULL: creator with auth, else open */
+        uint64_t seed;   /* order of servers, jitter; 0: from the kernel */
 } ClientConfig;
 
 enum ClientEventKind {
@@ -58,8 +59,8 @@ typedef void (*ClientReplyHandler)(void *userdata, const Event *event);
 
 /* Starts to connect; the rest happens on the loop. CONFIG is copied, the password with it. Returns
  * 0, or a negative errno with a sentence in PROBLEM (-EINVAL: CONFIG). */
-int client_new(Client **out, sd_event *event, const ClientConfig *config, ClientHandler handler, void *userdata,
-        char *problem, size_t problem_size);
+int client_new(Client **out, sd_event *event, const ClientConfig *config, ClientHandler handler,
+        void *userdata, char *problem, size_t problem_size);
 /* Frees at once and delivers nothing more. A session that was not closed lives on until its
  * timeout, as after a crash. Takes NULL, returns NULL. */
 Client *client_free(Client *client);
@@ -88,9 +89,10 @@ const char *client_server(const Client *client);
 const char *client_chroot(const Client *client);
 
 typedef struct ClientStatistics {
-        uint64_t requests, replies, unknown, watches; /* handed to the library; answered; of those UNKNOWN; fired */
-        uint64_t attaches, sessions, cuts;            /* connections; sessions made; cut by the watchdog */
-        size_t waiting;                               /* outstanding now */
+        uint64_t requests, replies, unknown,
+                watches;                   /* handed to the library; answered; of those UNKNOWN; fired */
+        uint64_t attaches, sessions, cuts; /* connections; sessions made; cut by the watchdog */
+        size_t waiting;                    /* outstanding now */
 } ClientStatistics;
 
 void client_statistics(const Client *client, ClientStatistics *statistics);

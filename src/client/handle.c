@@ -21,8 +21,10 @@ struct Handle {
         sd_event *event;
         Inbox *inbox;
         sd_event_source *io, *timer;
-        ino_t inode;  /* of the socket that IO watches a duplicate of; 0: none */
-        bool live;    /* an attempt or a connection is on; its end is news */
+        ino_t inode; /* of the socket that IO watches a duplicate of; 0: none */
+        bool live;   /* an attempt or a connection is on; its end is news */
+        unsigned losses;
+        bool end_told;
         bool closing; /* callbacks from now on are the end of everything and no news */
         uint64_t pause_until_usec;
         char server[64];
@@ -58,7 +60,8 @@ static void note_reason(Handle *handle, const char *line)
         if (strstr(errno_at, "failed while receiving"))
                 snprintf(handle->reason, sizeof(handle->reason), "the server closed the connection");
         else
-                snprintf(handle->reason, sizeof(handle->reason), "%s", code ? strerror(code) : "connection lost");
+                snprintf(handle->reason, sizeof(handle->reason), "%s",
+                        code ? strerror(code) : "connection lost");
 }
 
 static void on_log(const char *line)
@@ -70,21 +73,23 @@ static void on_log(const char *line)
         log_debug("zookeeper: %s", text ? text + 2 : line);
 }
 
-static void tell(Handle *handle, enum HandleNewsKind kind)
+/* Returns whether it is in the inbox. */
+static bool tell(Handle *handle, enum HandleNewsKind kind)
 {
         HandleNews *news;
 
         if (handle->closing)
-                return;
+                return true;
         news = calloc(1, sizeof(*news));
         if (!news) {
-                /* The library will try again or say it again, but for this one there is no room. */
+                /* The watchdog cuts what stays unsaid; for the end of the session see update(). */
                 log_error("out of memory: a change of the connection to ZooKeeper goes unnoticed");
-                return;
+                return false;
         }
         news->item.kind = INBOX_HANDLE;
         list_init(&news->item.link);
         news->kind = kind;
+        news->losses = handle->losses;
         snprintf(news->address, sizeof(news->address), "%s", handle->server);
         if (kind == HANDLE_CONNECTED) {
                 news->id = zoo_client_id(handle->zh)->client_id;
@@ -96,6 +101,14 @@ static void tell(Handle *handle, enum HandleNewsKind kind)
                         handle->reason[0] ? handle->reason : "connection lost");
         }
         inbox_put(handle->inbox, &news->item);
+        return true;
+}
+
+static void tell_end(Handle *handle, int state)
+{
+        if (!handle->end_told)
+                handle->end_told =
+                        tell(handle, state == ZOO_AUTH_FAILED_STATE ? HANDLE_DENIED : HANDLE_EXPIRED);
 }
 
 static void set_server(Handle *handle)
@@ -118,6 +131,7 @@ static void finish(Handle *handle)
         if (!handle->live)
                 return;
         handle->live = false;
+        handle->losses++;
         tell(handle, HANDLE_DISCONNECTED);
         handle->reason[0] = handle->failed[0] = handle->server[0] = '\0';
 }
@@ -132,10 +146,8 @@ static void on_session(zhandle_t *zh, int type, int state, const char *path, voi
         handle->zh = zh; /* the first event may come before zookeeper_init2() has returned */
         if (state == ZOO_CONNECTED_STATE)
                 tell(handle, HANDLE_CONNECTED);
-        else if (state == ZOO_EXPIRED_SESSION_STATE)
-                tell(handle, HANDLE_EXPIRED);
-        else if (state == ZOO_AUTH_FAILED_STATE)
-                tell(handle, HANDLE_DENIED);
+        else if (state == ZOO_EXPIRED_SESSION_STATE || state == ZOO_AUTH_FAILED_STATE)
+                tell_end(handle, state);
         else
                 finish(handle);
 }
@@ -238,7 +250,10 @@ static uint64_t ask_interest(Handle *handle)
 
         rc = zookeeper_interest(handle->zh, &fd, &interest, &tv);
         if (rc != ZOK) {
-                /* The results are not set. An attempt that failed right inside is news, too. */
+                /* The results are not set. A ping that could not be sent leaves the socket to be found
+                 * dead by reading; an attempt that failed right inside is news, too. */
+                if (zoo_state(handle->zh) == ZOO_CONNECTED_STATE)
+                        return ERROR_DELAY_USEC;
                 if (!handle->live && !is_unrecoverable(handle->zh)) {
                         handle->live = true;
                         tell(handle, HANDLE_ATTEMPT);
@@ -255,17 +270,41 @@ static uint64_t ask_interest(Handle *handle)
         return (uint64_t)tv.tv_sec * USEC_PER_SEC + (uint64_t)tv.tv_usec;
 }
 
+/* A send that fails closes the socket and says nothing to anybody. All requests stay in the
+ * library, which would send them once more on the next connection, possibly from the middle of
+ * one, and then take the answers for those of others. An attempt that fails makes it complete
+ * them as lost, so it gets one. */
+static void disown_requests(Handle *handle)
+{
+        struct timeval tv;
+        int fd = -1, interest;
+
+        finish(handle);
+        (void)watch_socket(handle, -1, 0);
+        if (zookeeper_interest(handle->zh, &fd, &interest, &tv) == ZOK && fd >= 0) {
+                (void)shutdown(fd, SHUT_RDWR);
+                (void)zookeeper_process(handle->zh, ZOOKEEPER_READ | ZOOKEEPER_WRITE);
+        }
+        /* At the end of its list the library now wants to wait once; the failure was ours. */
+        if (!is_unrecoverable(handle->zh))
+                (void)zookeeper_interest(handle->zh, &fd, &interest, &tv);
+}
+
 static void update(Handle *handle)
 {
         uint64_t now_usec;
 
         if (is_unrecoverable(handle->zh)) {
                 (void)watch_socket(handle, -1, 0);
-                (void)sd_event_source_set_enabled(handle->timer, SD_EVENT_OFF);
+                tell_end(handle, zoo_state(handle->zh));
+                if (handle->end_told)
+                        (void)sd_event_source_set_enabled(handle->timer, SD_EVENT_OFF);
+                else
+                        arm_timer(handle, ERROR_DELAY_USEC);
                 return;
         }
         if (handle->live && zoo_state(handle->zh) == ZOO_NOTCONNECTED_STATE)
-                finish(handle); /* a failed send closes the socket and says nothing */
+                disown_requests(handle);
         now_usec = clock_boottime_usec();
         if (!handle->live && now_usec < handle->pause_until_usec) {
                 (void)watch_socket(handle, -1, 0);
@@ -282,8 +321,8 @@ static int make(Handle *handle, const HandleConfig *config)
 
         zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
         zoo_deterministic_conn_order(1); /* the list comes shuffled */
-        handle->zh = zookeeper_init2(config->servers, on_session, (int)(config->timeout_usec / USEC_PER_MSEC), NULL,
-                handle, ZOO_NO_LOG_CLIENTENV, on_log);
+        handle->zh = zookeeper_init2(config->servers, on_session, (int)(config->timeout_usec / USEC_PER_MSEC),
+                NULL, handle, ZOO_NO_LOG_CLIENTENV, on_log);
         if (!handle->zh) {
                 r = errno ? -errno : -EINVAL;
         } else {
@@ -306,7 +345,8 @@ int handle_new(Handle **out, sd_event *event, Inbox *inbox, const HandleConfig *
                 return -ENOMEM;
         handle->event = sd_event_ref(event);
         handle->inbox = inbox;
-        r = sd_event_add_time_relative(event, &handle->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_timer, handle);
+        r = sd_event_add_time_relative(
+                event, &handle->timer, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, on_timer, handle);
         if (r >= 0)
                 r = sd_event_source_set_priority(handle->timer, INBOX_PRIORITY_IO);
         if (r >= 0)
@@ -386,6 +426,11 @@ void handle_set_servers(Handle *handle, const char *servers)
                 log_warning("the new list of ZooKeeper servers, %s, was not accepted", servers);
         (void)zoo_set_servers_resolution_delay(handle->zh, -1);
         current = before;
+}
+
+bool handle_is_on(const Handle *handle, const HandleNews *connected)
+{
+        return handle->losses == connected->losses;
 }
 
 const char *handle_server(const Handle *handle)

@@ -32,6 +32,7 @@ typedef struct HandleNews {
         enum HandleNewsKind kind;
         int64_t id;
         uint64_t timeout_usec;
+        unsigned losses; /* of connections and attempts before */
         char address[64];
         char text[HANDLE_TEXT_MAX];
 } HandleNews;
@@ -59,5 +60,8 @@ void handle_cut(Handle *handle, const char *why);
 void handle_pause(Handle *handle, uint64_t until_usec);
 /* Other servers from the next attempt on. */
 void handle_set_servers(Handle *handle, const char *servers);
+/* Whether the connection that CONNECTED told of is still the one in use. If not, the news of its
+ * end are in the inbox, and the library would send what it is given on the next connection. */
+bool handle_is_on(const Handle *handle, const HandleNews *connected);
 /* "" if none is in use or being tried. */
 const char *handle_server(const Handle *handle);

@@ -91,8 +91,9 @@ static int parse_host(Host *host, const char *text, size_t len, size_t nth, cons
         if (wrong)
                 return complain(problem, "connect string: server %zu '%.*s': %s", nth, (int)len, text, wrong);
         if (port && text_to_u64(port, 1, 65535, &number) < 0)
-                return complain(problem, "connect string: server %zu '%.*s': the port must be a number from 1 to 65535",
-                        nth, (int)len, text);
+                return complain(problem,
+                        "connect string: server %zu '%.*s': the port must be a number from 1 to 65535", nth,
+                        (int)len, text);
         host->name = strdup(name);
         host->port = (uint16_t)number;
         host->numeric = is_numeric(name);
@@ -112,8 +113,8 @@ static int parse_chroot(Hosts *hosts, const char *text, const Problem *problem)
                 const char *wrong = text_component_problem(component);
 
                 if (wrong)
-                        return complain(problem, "connect string: path '%s': component '%s': %s", text, component,
-                                wrong);
+                        return complain(problem, "connect string: path '%s': component '%s': %s", text,
+                                component, wrong);
         }
         hosts->chroot = strdup(text[1] ? text : "");
         return hosts->chroot ? 0 : -ENOMEM;
@@ -133,7 +134,8 @@ static int parse(Hosts *hosts, const char *text, const Problem *problem)
                 size_t len = strcspn(text + at, ",/");
 
                 if (hosts->n == HOSTS_MAX)
-                        return complain(problem, "connect string: more than %d servers; name fewer", HOSTS_MAX);
+                        return complain(
+                                problem, "connect string: more than %d servers; name fewer", HOSTS_MAX);
                 r = parse_host(&hosts->items[hosts->n], text + at, len, hosts->n + 1, problem);
                 if (r < 0)
                         return r;

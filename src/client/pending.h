@@ -24,8 +24,8 @@ typedef struct Pending {
         enum RequestKind kind;
         size_t strip; /* bytes of chroot in front of every path that comes back */
         Reply reply;
-        void *data;      /* what REPLY points to: one block */
-        size_t n_ops;    /* of a multi */
+        void *data;   /* what REPLY points to: one block */
+        size_t n_ops; /* of a multi */
         struct PendingOps *ops;
 } Pending;
 
@@ -40,7 +40,8 @@ Pending *pending_free(Pending *pending);
 
 /* Hands REQUEST, from which PENDING was made, to the library. What the library does not take is
  * answered: the pending is in the inbox in every case but an OUTCOME_OK that is to come. */
-void pending_send(Pending *pending, Handle *handle, const Request *request, const char *chroot, const Acl *acl);
+void pending_send(
+        Pending *pending, Handle *handle, const Request *request, const char *chroot, const Acl *acl);
 /* Whether REQUEST is so large that the server would hang up on it. */
 bool pending_is_too_large(const Request *request, const char *chroot, const Acl *acl);
 /* Sets the answer of one that the library did not answer. */

@@ -97,7 +97,8 @@ static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user
 
         (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
         for (struct addrinfo *it = question->answer; it && n < RESOLVE_MAX; it = it->ai_next) {
-                if (getnameinfo(it->ai_addr, it->ai_addrlen, text[n], sizeof(text[n]), NULL, 0, NI_NUMERICHOST))
+                if (getnameinfo(
+                            it->ai_addr, it->ai_addrlen, text[n], sizeof(text[n]), NULL, 0, NI_NUMERICHOST))
                         continue;
                 addresses[n] = text[n];
                 n++;
@@ -119,8 +120,8 @@ int resolve_new(Resolve **out, sd_event *event, const char *name, ResolveHandler
         resolve->question = question_new(name);
         r = resolve->question ? 0 : -ENOMEM;
         if (r >= 0)
-                r = sd_event_add_io(event, &resolve->source, resolve->question->done_fd, EPOLLIN, on_done,
-                        resolve);
+                r = sd_event_add_io(
+                        event, &resolve->source, resolve->question->done_fd, EPOLLIN, on_done, resolve);
         if (r >= 0)
                 r = start_thread(resolve->question);
         if (r < 0) {

@@ -185,10 +185,12 @@ static void ask_all(Servers *servers)
                 if (name->host->numeric || name->resolve)
                         continue;
                 if (!name->n)
-                        snprintf(name->problem, sizeof(name->problem), "the name servers have not answered yet");
+                        snprintf(name->problem, sizeof(name->problem),
+                                "the name servers have not answered yet");
                 r = resolve_new(&name->resolve, servers->event, name->host->name, on_resolved, name);
                 if (r < 0)
-                        snprintf(name->problem, sizeof(name->problem), "cannot be resolved: %s", strerror(-r));
+                        snprintf(
+                                name->problem, sizeof(name->problem), "cannot be resolved: %s", strerror(-r));
         }
         arm_next(servers);
 }
@@ -308,7 +310,8 @@ void servers_describe(const Servers *servers, TextBuffer *text)
         const char *separator = "";
 
         for (size_t i = 0; i < servers->n_notes; i++) {
-                text_buffer_printf(text, "%s%s: %s", separator, servers->notes[i].address, servers->notes[i].text);
+                text_buffer_printf(
+                        text, "%s%s: %s", separator, servers->notes[i].address, servers->notes[i].text);
                 separator = "; ";
         }
         for (size_t i = 0; i < servers->n_names; i++) {

@@ -123,8 +123,8 @@ static void set_state(Session *session, SessionEffects *effects, enum SessionSta
 
         assert(may_follow(session->state, state));
         effect = append(effects, SESSION_EFFECT_TRACE);
-        snprintf(effect->trace, sizeof(effect->trace), "%s -> %s (%s)", session_state_to_string(session->state),
-                session_state_to_string(state), cause);
+        snprintf(effect->trace, sizeof(effect->trace), "%s -> %s (%s)",
+                session_state_to_string(session->state), session_state_to_string(state), cause);
         session->state = state;
         if (state != SESSION_STATE_CLOSING)
                 forget_connection(session);

@@ -100,24 +100,24 @@ typedef struct SessionEffects {
 
 typedef struct Session {
         enum SessionState state;
-        uint64_t asked_usec;            /* T as asked for */
-        uint64_t connect_timeout_usec;  /* 0: for ever */
-        size_t n_servers;               /* so many failed attempts make a round */
-        Random *random;                 /* for the jitter of pauses; not owned */
-        int64_t id;                     /* 0: no session yet */
-        uint64_t created_timeout_usec;  /* T as granted when the session was made */
-        uint64_t timeout_usec;          /* the smaller of that and the last grant */
-        uint64_t give_up_usec;          /* when NO_ENSEMBLE is due; USEC_INFINITY: never */
-        uint64_t open_usec;             /* EXPIRED: when the next handle is made */
-        uint64_t attempt_usec;          /* when the attempt began; 0: none is on */
-        uint64_t silent_usec;           /* requests are out and nothing came since; 0: none is out */
-        uint64_t answer_usec;           /* when the last answer came; 0: never on this connection */
-        uint64_t patience_usec;         /* how long an attached server may be silent */
-        uint64_t closing_usec;          /* CLOSING: when waiting for an answer ends */
-        size_t waiting;                 /* requests outstanding */
-        unsigned failures;              /* attempts since the last attach */
-        unsigned lives;                 /* sessions lost in a row without a minute attached */
-        uint64_t attached_usec;         /* since when */
+        uint64_t asked_usec;           /* T as asked for */
+        uint64_t connect_timeout_usec; /* 0: for ever */
+        size_t n_servers;              /* so many failed attempts make a round */
+        Random *random;                /* for the jitter of pauses; not owned */
+        int64_t id;                    /* 0: no session yet */
+        uint64_t created_timeout_usec; /* T as granted when the session was made */
+        uint64_t timeout_usec;         /* the smaller of that and the last grant */
+        uint64_t give_up_usec;         /* when NO_ENSEMBLE is due; USEC_INFINITY: never */
+        uint64_t open_usec;            /* EXPIRED: when the next handle is made */
+        uint64_t attempt_usec;         /* when the attempt began; 0: none is on */
+        uint64_t silent_usec;          /* requests are out and nothing came since; 0: none is out */
+        uint64_t answer_usec;          /* when the last answer came; 0: never on this connection */
+        uint64_t patience_usec;        /* how long an attached server may be silent */
+        uint64_t closing_usec;         /* CLOSING: when waiting for an answer ends */
+        size_t waiting;                /* requests outstanding */
+        unsigned failures;             /* attempts since the last attach */
+        unsigned lives;                /* sessions lost in a row without a minute attached */
+        uint64_t attached_usec;        /* since when */
 } Session;
 
 /* TIMEOUT_USEC is the session timeout asked for, CONNECT_TIMEOUT_USEC 0 for "wait for ever". RANDOM

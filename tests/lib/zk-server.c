@@ -86,8 +86,8 @@ static void run_java(const ZkServers *servers, unsigned i, pid_t parent)
         dup2(fd, 2);
         close_range(3, ~0U, 0);
         execl(java, java, "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-                "-Dzookeeper.forceSync=no", "-cp", JAR, "org.apache.zookeeper.server.quorum.QuorumPeerMain", config,
-                (char *)NULL);
+                "-Dzookeeper.forceSync=no", "-cp", JAR, "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+                config, (char *)NULL);
         _exit(127);
 }
 
@@ -115,7 +115,8 @@ static int ask_srvr(uint16_t port, char *answer, size_t size)
         if (fd < 0)
                 return -errno;
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || send(fd, "srvr", 4, MSG_NOSIGNAL) != 4)
+        if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+                send(fd, "srvr", 4, MSG_NOSIGNAL) != 4)
                 return -errno;
         while (len + 1 < size && (n = recv(fd, answer + len, size - len - 1, 0)) > 0)
                 len += (size_t)n;
@@ -186,8 +187,8 @@ int zk_servers_start(ZkServers *servers, unsigned n, unsigned tick_ms)
                 servers->servers[i].port = free_port();
                 servers->servers[i].peer_port = free_port();
                 servers->servers[i].election_port = free_port();
-                len += (size_t)snprintf(servers->connect + len, sizeof(servers->connect) - len, "%s127.0.0.1:%u",
-                        i ? "," : "", servers->servers[i].port);
+                len += (size_t)snprintf(servers->connect + len, sizeof(servers->connect) - len,
+                        "%s127.0.0.1:%u", i ? "," : "", servers->servers[i].port);
         }
         for (unsigned i = 0; i < n && r >= 0; i++)
                 r = write_config(servers, i);

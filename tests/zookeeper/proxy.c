@@ -77,7 +77,8 @@ static int on_connection(sd_event_source *source, int fd, uint32_t revents, void
 {
         Proxy *proxy = userdata;
         struct sockaddr_in to = loopback(proxy->to_port);
-        int near = accept4(fd, NULL, NULL, SOCK_CLOEXEC), far = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int near = accept4(fd, NULL, NULL, SOCK_CLOEXEC),
+            far = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
         if (near < 0 || far < 0 || connect(far, (struct sockaddr *)&to, sizeof(to)) < 0) {
                 if (near >= 0)

@@ -9,7 +9,8 @@ static ZkServers servers;
 
 static ClientConfig config(void)
 {
-        return (ClientConfig){.connect = servers.connect, .session_timeout_usec = 6 * USEC_PER_SEC, .seed = 1};
+        return (ClientConfig){
+                .connect = servers.connect, .session_timeout_usec = 6 * USEC_PER_SEC, .seed = 1};
 }
 
 static int start(void **state)
@@ -25,8 +26,12 @@ static int stop(void **state)
 
 static const Answer *create(Fixture *f, const char *path, enum CreateMode mode, const char *data)
 {
-        return fixture_ask(f, &(Request){.kind = REQUEST_CREATE, .mode = mode, .path = path, .data = data,
-                                      .data_len = strlen(data), .tag = 1});
+        return fixture_ask(f, &(Request){.kind = REQUEST_CREATE,
+                                      .mode = mode,
+                                      .path = path,
+                                      .data = data,
+                                      .data_len = strlen(data),
+                                      .tag = 1});
 }
 
 static void test_attaches_and_says_with_which_session_and_timeout(void **state)
@@ -80,14 +85,19 @@ static void test_every_request_gets_its_reply(void **state)
         assert_int_equal(create(&f, "/r", CREATE_PERSISTENT, "")->outcome, OUTCOME_NODE_EXISTS);
         a = create(&f, "/r/s-", CREATE_EPHEMERAL_SEQUENTIAL, "");
         assert_string_equal(a->path, "/r/s-0000000000");
-        assert_int_equal(create(&f, "/r/s-0000000000/x", CREATE_PERSISTENT, "")->outcome, OUTCOME_NO_CHILDREN);
+        assert_int_equal(
+                create(&f, "/r/s-0000000000/x", CREATE_PERSISTENT, "")->outcome, OUTCOME_NO_CHILDREN);
         assert_int_equal(create(&f, "/r/c", CREATE_CONTAINER, "")->outcome, OUTCOME_OK);
         a = fixture_ask(&f, &(Request){.kind = REQUEST_GET, .path = "/r", .tag = 2});
         assert_int_equal(a->outcome, OUTCOME_OK);
         assert_string_equal(a->data, "one");
         assert_int_equal(a->stat.data_length, 3);
-        a = fixture_ask(&f, &(Request){.kind = REQUEST_SET, .path = "/r", .data = "two!", .data_len = 4,
-                                    .version = 0, .tag = 3});
+        a = fixture_ask(&f, &(Request){.kind = REQUEST_SET,
+                                    .path = "/r",
+                                    .data = "two!",
+                                    .data_len = 4,
+                                    .version = 0,
+                                    .tag = 3});
         assert_int_equal(a->outcome, OUTCOME_OK);
         assert_int_equal(a->stat.version, 1);
         a = fixture_ask(&f, &(Request){.kind = REQUEST_SET, .path = "/r", .version = 0, .tag = 3});
@@ -97,11 +107,13 @@ static void test_every_request_gets_its_reply(void **state)
         assert_int_equal(a->stat.num_children, 2);
         a = fixture_ask(&f, &(Request){.kind = REQUEST_EXISTS, .path = "/r/s-0000000000", .tag = 5});
         assert_int_equal(a->stat.ephemeral_owner, client_session_id(f.client));
-        a = fixture_ask(&f, &(Request){.kind = REQUEST_DELETE, .path = "/r", .version = VERSION_ANY, .tag = 6});
+        a = fixture_ask(
+                &f, &(Request){.kind = REQUEST_DELETE, .path = "/r", .version = VERSION_ANY, .tag = 6});
         assert_int_equal(a->outcome, OUTCOME_NOT_EMPTY);
         a = fixture_ask(&f, &(Request){.kind = REQUEST_SYNC, .path = "/r", .tag = 7});
         assert_int_equal(a->outcome, OUTCOME_OK);
-        a = fixture_ask(&f, &(Request){.kind = REQUEST_DELETE, .path = "/none", .version = VERSION_ANY, .tag = 8});
+        a = fixture_ask(
+                &f, &(Request){.kind = REQUEST_DELETE, .path = "/none", .version = VERSION_ANY, .tag = 8});
         assert_int_equal(a->outcome, OUTCOME_NO_NODE);
         fixture_close(&f);
         fixture_deinit(&f);
@@ -113,8 +125,16 @@ static void test_the_set_of_a_claim_brings_the_czxid_of_its_create(void **state)
         Fixture f;
         const Answer *a;
         Op ops[] = {
-                {.kind = OP_CREATE, .mode = CREATE_EPHEMERAL_SEQUENTIAL, .path = "/m-", .data = "", .version = -1},
-                {.kind = OP_CREATE, .mode = CREATE_PERSISTENT, .path = "/m-record", .data = "a", .data_len = 1},
+                {.kind = OP_CREATE,
+                        .mode = CREATE_EPHEMERAL_SEQUENTIAL,
+                        .path = "/m-",
+                        .data = "",
+                        .version = -1},
+                {.kind = OP_CREATE,
+                        .mode = CREATE_PERSISTENT,
+                        .path = "/m-record",
+                        .data = "a",
+                        .data_len = 1},
                 {.kind = OP_SET, .path = "/m-record", .data = "bc", .data_len = 2, .version = VERSION_ANY},
         };
         int64_t czxid;
@@ -174,15 +194,19 @@ static void test_what_can_never_work_is_refused_without_harm_to_the_connection(v
         memset(big, 'x', sizeof(big));
         fixture_init(&f, &c);
         fixture_wait_attached(&f);
-        a = fixture_ask(&f, &(Request){.kind = REQUEST_CREATE, .path = "/big", .data = big,
-                                    .data_len = sizeof(big), .tag = 1});
+        a = fixture_ask(&f, &(Request){.kind = REQUEST_CREATE,
+                                    .path = "/big",
+                                    .data = big,
+                                    .data_len = sizeof(big),
+                                    .tag = 1});
         assert_int_equal(a->outcome, OUTCOME_REFUSED);
         a = fixture_ask(&f, &(Request){.kind = REQUEST_GET, .path = "no-slash", .tag = 2});
         assert_int_equal(a->outcome, OUTCOME_REFUSED);
         a = fixture_ask(&f, &(Request){.kind = REQUEST_MULTI, .ops = &op, .n_ops = 1, .tag = 3});
         assert_int_equal(a->outcome, OUTCOME_REFUSED);
-        a = fixture_ask(&f, &(Request){.kind = REQUEST_CREATE, .path = "/fits", .data = big, .data_len = 990000,
-                                    .tag = 4});
+        a = fixture_ask(&f,
+                &(Request){
+                        .kind = REQUEST_CREATE, .path = "/fits", .data = big, .data_len = 990000, .tag = 4});
         assert_int_equal(a->outcome, OUTCOME_OK);
         assert_int_equal(f.n_changes, 1);
         fixture_close(&f);
@@ -298,8 +322,8 @@ static void test_what_was_asked_before_closing_is_answered_before_it_is_closed(v
 
         fixture_init(&f, &c);
         fixture_wait_attached(&f);
-        client_submit(f.client, &(Request){.kind = REQUEST_SET, .path = "/", .version = -1, .tag = 1}, on_last_reply,
-                &closer);
+        client_submit(f.client, &(Request){.kind = REQUEST_SET, .path = "/", .version = -1, .tag = 1},
+                on_last_reply, &closer);
         fixture_close(&f);
         assert_true(closer.replied);
         assert_false(closer.closed_before);
@@ -359,18 +383,21 @@ static void test_the_wrong_password_is_denied_and_a_forbidden_chroot_is_named(vo
         fixture_close(&f);
         fixture_connect(&f, &c);
         fixture_wait_attached(&f);
-        assert_int_equal(fixture_ask(&f, &(Request){.kind = REQUEST_GET, .path = "/secret", .tag = 1})->outcome,
+        assert_int_equal(
+                fixture_ask(&f, &(Request){.kind = REQUEST_GET, .path = "/secret", .tag = 1})->outcome,
                 OUTCOME_OK);
         fixture_close(&f);
         fixture_connect(&f, &wrong);
         fixture_wait_attached(&f);
-        assert_int_equal(fixture_ask(&f, &(Request){.kind = REQUEST_GET, .path = "/secret", .tag = 1})->outcome,
+        assert_int_equal(
+                fixture_ask(&f, &(Request){.kind = REQUEST_GET, .path = "/secret", .tag = 1})->outcome,
                 OUTCOME_DENIED);
         fixture_close(&f);
         snprintf(connect, sizeof(connect), "%s/secret/app", servers.connect);
         wrong.connect = connect;
         fixture_connect(&f, &wrong);
-        fixture_wait(&f, f.denied[0] && f.changes[f.n_changes - 1].change == SESSION_CLOSED, 5 * USEC_PER_SEC);
+        fixture_wait(
+                &f, f.denied[0] && f.changes[f.n_changes - 1].change == SESSION_CLOSED, 5 * USEC_PER_SEC);
         assert_string_equal(f.denied_path, "/secret/app");
         assert_non_null(strstr(f.denied, "/secret/app: cannot create"));
         assert_int_equal(fixture_ask(&f, &(Request){.kind = REQUEST_GET, .path = "/x", .tag = 1})->outcome,

@@ -66,10 +66,14 @@ static void test_a_hung_server_is_left_for_another_one_within_the_lease(void **s
         hung = server_in_use(&f);
         zk_server_freeze(&servers, hung);
         began = clock_boottime_usec();
-        assert_int_equal(fixture_ask(&f, &(Request){.kind = REQUEST_SET, .path = "/", .version = -1, .tag = 1})->outcome,
+        assert_int_equal(
+                fixture_ask(&f, &(Request){.kind = REQUEST_SET, .path = "/", .version = -1, .tag = 1})
+                        ->outcome,
                 OUTCOME_UNKNOWN);
         fixture_wait_attached(&f);
-        assert_int_equal(fixture_ask(&f, &(Request){.kind = REQUEST_SET, .path = "/", .version = -1, .tag = 2})->outcome,
+        assert_int_equal(
+                fixture_ask(&f, &(Request){.kind = REQUEST_SET, .path = "/", .version = -1, .tag = 2})
+                        ->outcome,
                 OUTCOME_OK);
         took = clock_boottime_usec() - began;
         print_message("hung server left after %llu ms of T = 6000 ms\n", (unsigned long long)took / 1000);
@@ -127,11 +131,13 @@ static void test_the_session_outlives_its_leader(void **state)
         fixture_init(&f, &c);
         fixture_wait_attached(&f);
         id = client_session_id(f.client);
-        fixture_ask(&f, &(Request){.kind = REQUEST_CREATE, .path = "/lives", .mode = CREATE_EPHEMERAL, .tag = 1});
+        fixture_ask(
+                &f, &(Request){.kind = REQUEST_CREATE, .path = "/lives", .mode = CREATE_EPHEMERAL, .tag = 1});
         zk_server_kill(&servers, leader);
         do {
                 fixture_wait(&f, client_is_attached(f.client), 20 * USEC_PER_SEC);
-                a = fixture_ask(&f, &(Request){.kind = REQUEST_SET, .path = "/lives", .version = -1, .tag = 2});
+                a = fixture_ask(
+                        &f, &(Request){.kind = REQUEST_SET, .path = "/lives", .version = -1, .tag = 2});
         } while (a->outcome == OUTCOME_UNKNOWN);
         assert_int_equal(a->outcome, OUTCOME_OK);
         assert_int_equal(client_session_id(f.client), id);

@@ -67,7 +67,8 @@ static void expire(uint16_t port, const clientid_t *id)
 
         snprintf(host, sizeof(host), "127.0.0.1:%u", port);
         zh = zookeeper_init(host, watcher, 6000, id, NULL, ZOO_NO_LOG_CLIENTENV);
-        while (zoo_state(zh) != ZOO_CONNECTED_STATE && !is_unrecoverable(zh) && clock_boottime_usec() < until) {
+        while (zoo_state(zh) != ZOO_CONNECTED_STATE && !is_unrecoverable(zh) &&
+                clock_boottime_usec() < until) {
                 int fd = -1, interest = 0;
                 struct timeval tv;
 
@@ -81,7 +82,8 @@ static void expire(uint16_t port, const clientid_t *id)
  * id can end the session (ZooKeeperServer.generatePasswd). */
 static void password_of(clientid_t *id)
 {
-        uint64_t mask = (1ULL << 48) - 1, seed = ((uint64_t)id->client_id ^ 0xb3415c00ULL ^ 0x5deece66dULL) & mask;
+        uint64_t mask = (1ULL << 48) - 1,
+                 seed = ((uint64_t)id->client_id ^ 0xb3415c00ULL ^ 0x5deece66dULL) & mask;
 
         for (size_t i = 0; i < sizeof(id->passwd); i++) {
                 if (i % 4 == 0)
@@ -101,7 +103,9 @@ static void test_a_session_ended_by_somebody_else_is_replaced_at_once(void **sta
         fixture_init(&f, &c);
         for (int i = 0; i < 3; i++) {
                 fixture_wait_attached(&f);
-                fixture_ask(&f, &(Request){.kind = REQUEST_CREATE, .path = "/ended", .mode = CREATE_EPHEMERAL,
+                fixture_ask(&f, &(Request){.kind = REQUEST_CREATE,
+                                        .path = "/ended",
+                                        .mode = CREATE_EPHEMERAL,
                                         .tag = 1});
                 fixture_ask(&f, &(Request){.kind = REQUEST_GET, .path = "/ended", .watch = true, .tag = 5});
                 id.client_id = client_session_id(f.client);
@@ -136,10 +140,12 @@ static void test_an_expired_session_is_followed_by_a_new_one(void **state)
         fixture_connect(&f, &c);
         fixture_wait_attached(&f);
         id = client_session_id(f.client);
-        fixture_ask(&f, &(Request){.kind = REQUEST_CREATE, .path = "/mortal", .mode = CREATE_EPHEMERAL, .tag = 1});
+        fixture_ask(&f,
+                &(Request){.kind = REQUEST_CREATE, .path = "/mortal", .mode = CREATE_EPHEMERAL, .tag = 1});
         proxy_set_silent(proxy, true);
         replies = f.n_replies;
-        client_submit(f.client, &(Request){.kind = REQUEST_GET, .path = "/", .tag = 7}, fixture_on_answer, &f);
+        client_submit(
+                f.client, &(Request){.kind = REQUEST_GET, .path = "/", .tag = 7}, fixture_on_answer, &f);
         fixture_wait(&f, fixture_count(&f, SESSION_SUSPENDED) == 1, 2 * USEC_PER_SEC);
         fixture_wait(&f, f.n_replies == replies + 1, USEC_PER_SEC);
         assert_int_equal(f.n_outcomes[OUTCOME_UNKNOWN], 1);
@@ -193,8 +199,8 @@ static void test_a_cut_connection_answers_unknown_and_comes_back(void **state)
         fixture_connect(&f, &c);
         fixture_wait_attached(&f);
         proxy_set_deaf(proxy, true); /* applied, and the answer never comes */
-        client_submit(f.client, &(Request){.kind = REQUEST_CREATE, .path = "/applied", .tag = 1}, fixture_on_answer,
-                &f);
+        client_submit(f.client, &(Request){.kind = REQUEST_CREATE, .path = "/applied", .tag = 1},
+                fixture_on_answer, &f);
         fixture_idle(&f, 300000);
         assert_int_equal(f.n_replies, 0);
         proxy_cut(proxy);
@@ -211,6 +217,44 @@ static void test_a_cut_connection_answers_unknown_and_comes_back(void **state)
         assert_int_equal(a->outcome, OUTCOME_OK);
         a = fixture_ask(&f, &(Request){.kind = REQUEST_EXISTS, .path = "/not-sent", .tag = 4});
         assert_int_equal(a->outcome, OUTCOME_NO_NODE);
+        fixture_close(&f);
+        proxy_free(proxy);
+        fixture_deinit(&f);
+}
+
+/* The library closes the socket when a send fails, and says nothing to anybody. */
+static void test_a_send_that_fails_is_a_loss_of_contact(void **state)
+{
+        char connect[64];
+        Fixture f;
+        Proxy *proxy;
+        ClientConfig c;
+        const Answer *a;
+        int32_t version;
+
+        memset(&f, 0, sizeof(f));
+        assert_true(sd_event_new(&f.event) >= 0);
+        proxy = proxy_new(f.event, servers.servers[0].port);
+        c = config_to(connect, proxy_port(proxy));
+        fixture_connect(&f, &c);
+        fixture_wait_attached(&f);
+        version = fixture_ask(&f, &(Request){.kind = REQUEST_EXISTS, .path = "/", .tag = 9})->stat.version;
+        f.n_replies = f.n_outcomes[OUTCOME_OK] = 0;
+        proxy_cut(proxy);
+        for (int i = 0; i < 3; i++)
+                client_submit(f.client, &(Request){.kind = REQUEST_SET, .path = "/", .version = -1, .tag = 1},
+                        fixture_on_answer, &f);
+        assert_int_equal(f.n_changes, 1);
+        fixture_wait(&f, fixture_count(&f, SESSION_ATTACHED) == 2, 5 * USEC_PER_SEC);
+        assert_int_equal(f.changes[1].change, SESSION_SUSPENDED);
+        assert_int_equal(f.n_replies, 3);
+        assert_int_equal(f.n_outcomes[OUTCOME_UNKNOWN], 3);
+        a = fixture_ask(&f, &(Request){.kind = REQUEST_SET, .path = "/", .version = -1, .tag = 2});
+        assert_int_equal(a->outcome, OUTCOME_OK);
+        assert_int_equal(a->stat.version, version + 1); /* none of the others was sent after all */
+        assert_int_equal(fixture_count(&f, SESSION_SUSPENDED), 1);
+        assert_int_equal(f.n_outcomes[OUTCOME_OK], 1);
+        assert_int_equal(fixture_count(&f, SESSION_EXPIRED), 0);
         fixture_close(&f);
         proxy_free(proxy);
         fixture_deinit(&f);
@@ -247,8 +291,8 @@ static void test_a_storm_of_cuts_is_survived_with_every_request_answered_once(vo
         }
         fixture_wait(&f, f.n_replies == asked, 10 * USEC_PER_SEC);
         fixture_wait_attached(&f);
-        assert_int_equal(fixture_ask(&f, &(Request){.kind = REQUEST_GET, .path = "/", .tag = 2})->outcome,
-                OUTCOME_OK);
+        assert_int_equal(
+                fixture_ask(&f, &(Request){.kind = REQUEST_GET, .path = "/", .tag = 2})->outcome, OUTCOME_OK);
         assert_int_equal(f.n_replies, asked + 1);
         assert_true(fixture_count(&f, SESSION_SUSPENDED) >= 5);
         assert_int_equal(fixture_count(&f, SESSION_EXPIRED), 0);
@@ -278,10 +322,11 @@ static void test_a_silent_server_is_cut_before_the_lease_runs_out(void **state)
         fixture_wait_attached(&f);
         proxy_set_silent(proxy, true);
         began = clock_boottime_usec();
-        client_submit(f.client, &(Request){.kind = REQUEST_GET, .path = "/", .tag = 1}, fixture_on_answer, &f);
+        client_submit(
+                f.client, &(Request){.kind = REQUEST_GET, .path = "/", .tag = 1}, fixture_on_answer, &f);
         fixture_wait(&f, f.n_replies == 1, 3 * USEC_PER_SEC);
         assert_in_range(clock_boottime_usec() - began, 900000, 1500000); /* T/6 */
-        fixture_idle(&f, 1500000);                                      /* one attempt into the silence */
+        fixture_idle(&f, 1500000);                                       /* one attempt into the silence */
         proxy_cut(proxy);
         proxy_set_silent(proxy, false);
         fixture_wait_attached(&f);
@@ -381,6 +426,7 @@ int main(void)
                 cmocka_unit_test(test_an_expired_session_is_followed_by_a_new_one),
                 cmocka_unit_test(test_somebody_elses_wrong_password_harms_no_session),
                 cmocka_unit_test(test_a_cut_connection_answers_unknown_and_comes_back),
+                cmocka_unit_test(test_a_send_that_fails_is_a_loss_of_contact),
                 cmocka_unit_test(test_a_storm_of_cuts_is_survived_with_every_request_answered_once),
                 cmocka_unit_test(test_a_silent_server_is_cut_before_the_lease_runs_out),
                 cmocka_unit_test(test_closing_on_a_hung_server_does_not_block_the_loop),

@@ -39,8 +39,9 @@ static void test_entries_are_words_or_triples(void **state)
         char problem[256];
         Acl acl;
 
-        assert_int_equal(acl_parse(&acl, "creator,read,digest:ann:h4sh=:crw,ip:fe80::1/64:d,world:anyone:a", true,
-                                 problem, sizeof(problem)), 0);
+        assert_int_equal(acl_parse(&acl, "creator,read,digest:ann:h4sh=:crw,ip:fe80::1/64:d,world:anyone:a",
+                                 true, problem, sizeof(problem)),
+                0);
         assert_int_equal(acl.n, 5);
         expect(&acl.items[0], "auth", "", 31);
         expect(&acl.items[1], "world", "anyone", 1);
@@ -144,7 +145,8 @@ static void test_anything_else_is_refused_with_the_name_of_the_file(void **state
                 assert_null(auth.cert);
         }
         assert_int_equal(auth_read(&auth, "/does/not/exist", problem, sizeof(problem)), -ENOENT);
-        assert_string_equal(problem, "/does/not/exist: cannot read the credentials: No such file or directory");
+        assert_string_equal(
+                problem, "/does/not/exist: cannot read the credentials: No such file or directory");
 }
 
 int main(void)

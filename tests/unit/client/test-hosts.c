@@ -15,7 +15,8 @@ static void test_understands_names_addresses_ports_and_a_chroot(void **state)
         Hosts hosts;
 
         assert_int_equal(hosts_parse(&hosts, "h1:2182,h2,[::1]:2183,[fe80::1],10.0.0.1:9/a/b", problem,
-                                 sizeof(problem)), 0);
+                                 sizeof(problem)),
+                0);
         assert_int_equal(hosts.n, 5);
         assert_string_equal(hosts.items[0].name, "h1");
         assert_int_equal(hosts.items[0].port, 2182);

@@ -25,7 +25,7 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
         struct {
                 struct addrinfo info;
                 struct sockaddr_in address;
-        } *it;
+        } * it;
         int last = 1;
 
         atomic_fetch_add(&n_asked, 1);

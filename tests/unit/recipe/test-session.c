@@ -11,7 +11,7 @@
 #include "util/macros.h"
 
 #define T (6 * USEC_PER_SEC)
-#define AT(ms) ((ms) * USEC_PER_MSEC)
+#define AT(ms) ((ms)*USEC_PER_MSEC)
 
 typedef struct Fixture {
         Session session;
@@ -70,7 +70,8 @@ static const char *connected(Fixture *f, int64_t id, uint64_t timeout_usec, uint
 
 static const char *answered(Fixture *f, size_t waiting, uint64_t now_usec)
 {
-        return step(f, (SessionInput){.kind = SESSION_INPUT_ANSWERED, .now_usec = now_usec, .waiting = waiting});
+        return step(
+                f, (SessionInput){.kind = SESSION_INPUT_ANSWERED, .now_usec = now_usec, .waiting = waiting});
 }
 
 static void init(Fixture *f)
@@ -118,113 +119,128 @@ static void enter(Fixture *f, enum SessionState state)
 
 /* At two seconds, when nothing is due. */
 static const char *const table[SESSION_STATES][SESSION_INPUTS] = {
-        [SESSION_STATE_IDLE] = {
-                [SESSION_INPUT_OPEN] = "idle -> connecting (open); open",
-                [SESSION_INPUT_ATTEMPT] = "",
-                [SESSION_INPUT_CONNECTED] = "",
-                [SESSION_INPUT_DISCONNECTED] = "",
-                [SESSION_INPUT_EXPIRED] = "",
-                [SESSION_INPUT_DENIED] = "",
-                [SESSION_INPUT_FAILED] = "",
-                [SESSION_INPUT_ASKED] = "",
-                [SESSION_INPUT_ANSWERED] = "",
-                [SESSION_INPUT_CLOSE] = "idle -> closed (close); CLOSED",
-                [SESSION_INPUT_TIME] = "",
-        },
-        [SESSION_STATE_CONNECTING] = {
-                [SESSION_INPUT_OPEN] = "",
-                [SESSION_INPUT_ATTEMPT] = "",
-                [SESSION_INPUT_CONNECTED] = "connecting -> attached (connected); ATTACHED",
-                [SESSION_INPUT_DISCONNECTED] = "",
-                [SESSION_INPUT_EXPIRED] = "drop; connecting -> expired (expired); expired -> connecting (at once); open",
-                [SESSION_INPUT_DENIED] = "drop; connecting -> denied (denied); CLOSED",
-                [SESSION_INPUT_FAILED] = "connecting -> expired (no handle)",
-                [SESSION_INPUT_ASKED] = "",
-                [SESSION_INPUT_ANSWERED] = "",
-                [SESSION_INPUT_CLOSE] = "drop; connecting -> closed (close without contact); CLOSED",
-                [SESSION_INPUT_TIME] = "",
-        },
-        [SESSION_STATE_ATTACHED] = {
-                [SESSION_INPUT_OPEN] = "",
-                [SESSION_INPUT_ATTEMPT] = "attached -> suspended (disconnected); SUSPENDED",
-                [SESSION_INPUT_CONNECTED] = "attached -> suspended (the connection was changed silently); SUSPENDED; "
-                                            "suspended -> attached (connected); ATTACHED",
-                [SESSION_INPUT_DISCONNECTED] = "attached -> suspended (disconnected); SUSPENDED",
-                [SESSION_INPUT_EXPIRED] = "drop; attached -> expired (expired); EXPIRED; "
-                                          "expired -> connecting (at once); open",
-                [SESSION_INPUT_DENIED] = "drop; attached -> denied (denied); CLOSED",
-                [SESSION_INPUT_FAILED] = "",
-                [SESSION_INPUT_ASKED] = "",
-                [SESSION_INPUT_ANSWERED] = "",
-                [SESSION_INPUT_CLOSE] = "attached -> closing (close); probe",
-                [SESSION_INPUT_TIME] = "",
-        },
-        [SESSION_STATE_SUSPENDED] = {
-                [SESSION_INPUT_OPEN] = "",
-                [SESSION_INPUT_ATTEMPT] = "",
-                [SESSION_INPUT_CONNECTED] = "suspended -> attached (connected); ATTACHED",
-                [SESSION_INPUT_DISCONNECTED] = "",
-                [SESSION_INPUT_EXPIRED] = "drop; suspended -> expired (expired); EXPIRED; "
-                                          "expired -> connecting (at once); open",
-                [SESSION_INPUT_DENIED] = "drop; suspended -> denied (denied); CLOSED",
-                [SESSION_INPUT_FAILED] = "",
-                [SESSION_INPUT_ASKED] = "",
-                [SESSION_INPUT_ANSWERED] = "",
-                [SESSION_INPUT_CLOSE] = "drop; suspended -> closed (close without contact); CLOSED",
-                [SESSION_INPUT_TIME] = "",
-        },
-        [SESSION_STATE_EXPIRED] = {
-                [SESSION_INPUT_OPEN] = "",
-                [SESSION_INPUT_ATTEMPT] = "",
-                [SESSION_INPUT_CONNECTED] = "",
-                [SESSION_INPUT_DISCONNECTED] = "",
-                [SESSION_INPUT_EXPIRED] = "",
-                [SESSION_INPUT_DENIED] = "",
-                [SESSION_INPUT_FAILED] = "",
-                [SESSION_INPUT_ASKED] = "",
-                [SESSION_INPUT_ANSWERED] = "",
-                [SESSION_INPUT_CLOSE] = "expired -> closed (close); CLOSED",
-                [SESSION_INPUT_TIME] = "",
-        },
-        [SESSION_STATE_DENIED] = {
-                [SESSION_INPUT_OPEN] = "",
-                [SESSION_INPUT_ATTEMPT] = "",
-                [SESSION_INPUT_CONNECTED] = "",
-                [SESSION_INPUT_DISCONNECTED] = "",
-                [SESSION_INPUT_EXPIRED] = "",
-                [SESSION_INPUT_DENIED] = "",
-                [SESSION_INPUT_FAILED] = "",
-                [SESSION_INPUT_ASKED] = "",
-                [SESSION_INPUT_ANSWERED] = "",
-                [SESSION_INPUT_CLOSE] = "",
-                [SESSION_INPUT_TIME] = "",
-        },
-        [SESSION_STATE_CLOSING] = {
-                [SESSION_INPUT_OPEN] = "",
-                [SESSION_INPUT_ATTEMPT] = "drop; closing -> closed (contact lost while closing); CLOSED",
-                [SESSION_INPUT_CONNECTED] = "drop; closing -> closed (contact lost while closing); CLOSED",
-                [SESSION_INPUT_DISCONNECTED] = "drop; closing -> closed (contact lost while closing); CLOSED",
-                [SESSION_INPUT_EXPIRED] = "drop; closing -> closed (contact lost while closing); CLOSED",
-                [SESSION_INPUT_DENIED] = "drop; closing -> closed (contact lost while closing); CLOSED",
-                [SESSION_INPUT_FAILED] = "",
-                [SESSION_INPUT_ASKED] = "",
-                [SESSION_INPUT_ANSWERED] = "farewell; closing -> closed (closed); CLOSED",
-                [SESSION_INPUT_CLOSE] = "",
-                [SESSION_INPUT_TIME] = "",
-        },
-        [SESSION_STATE_CLOSED] = {
-                [SESSION_INPUT_OPEN] = "",
-                [SESSION_INPUT_ATTEMPT] = "",
-                [SESSION_INPUT_CONNECTED] = "",
-                [SESSION_INPUT_DISCONNECTED] = "",
-                [SESSION_INPUT_EXPIRED] = "",
-                [SESSION_INPUT_DENIED] = "",
-                [SESSION_INPUT_FAILED] = "",
-                [SESSION_INPUT_ASKED] = "",
-                [SESSION_INPUT_ANSWERED] = "",
-                [SESSION_INPUT_CLOSE] = "",
-                [SESSION_INPUT_TIME] = "",
-        },
+        [SESSION_STATE_IDLE] =
+                {
+                        [SESSION_INPUT_OPEN] = "idle -> connecting (open); open",
+                        [SESSION_INPUT_ATTEMPT] = "",
+                        [SESSION_INPUT_CONNECTED] = "",
+                        [SESSION_INPUT_DISCONNECTED] = "",
+                        [SESSION_INPUT_EXPIRED] = "",
+                        [SESSION_INPUT_DENIED] = "",
+                        [SESSION_INPUT_FAILED] = "",
+                        [SESSION_INPUT_ASKED] = "",
+                        [SESSION_INPUT_ANSWERED] = "",
+                        [SESSION_INPUT_CLOSE] = "idle -> closed (close); CLOSED",
+                        [SESSION_INPUT_TIME] = "",
+                },
+        [SESSION_STATE_CONNECTING] =
+                {
+                        [SESSION_INPUT_OPEN] = "",
+                        [SESSION_INPUT_ATTEMPT] = "",
+                        [SESSION_INPUT_CONNECTED] = "connecting -> attached (connected); ATTACHED",
+                        [SESSION_INPUT_DISCONNECTED] = "",
+                        [SESSION_INPUT_EXPIRED] = "drop; connecting -> expired (expired); expired -> "
+                                                  "connecting (at once); open",
+                        [SESSION_INPUT_DENIED] = "drop; connecting -> denied (denied); CLOSED",
+                        [SESSION_INPUT_FAILED] = "connecting -> expired (no handle)",
+                        [SESSION_INPUT_ASKED] = "",
+                        [SESSION_INPUT_ANSWERED] = "",
+                        [SESSION_INPUT_CLOSE] = "drop; connecting -> closed (close without contact); CLOSED",
+                        [SESSION_INPUT_TIME] = "",
+                },
+        [SESSION_STATE_ATTACHED] =
+                {
+                        [SESSION_INPUT_OPEN] = "",
+                        [SESSION_INPUT_ATTEMPT] = "attached -> suspended (disconnected); SUSPENDED",
+                        [SESSION_INPUT_CONNECTED] =
+                                "attached -> suspended (the connection was changed silently); SUSPENDED; "
+                                "suspended -> attached (connected); ATTACHED",
+                        [SESSION_INPUT_DISCONNECTED] = "attached -> suspended (disconnected); SUSPENDED",
+                        [SESSION_INPUT_EXPIRED] = "drop; attached -> expired (expired); EXPIRED; "
+                                                  "expired -> connecting (at once); open",
+                        [SESSION_INPUT_DENIED] = "drop; attached -> denied (denied); CLOSED",
+                        [SESSION_INPUT_FAILED] = "",
+                        [SESSION_INPUT_ASKED] = "",
+                        [SESSION_INPUT_ANSWERED] = "",
+                        [SESSION_INPUT_CLOSE] = "attached -> closing (close); probe",
+                        [SESSION_INPUT_TIME] = "",
+                },
+        [SESSION_STATE_SUSPENDED] =
+                {
+                        [SESSION_INPUT_OPEN] = "",
+                        [SESSION_INPUT_ATTEMPT] = "",
+                        [SESSION_INPUT_CONNECTED] = "suspended -> attached (connected); ATTACHED",
+                        [SESSION_INPUT_DISCONNECTED] = "",
+                        [SESSION_INPUT_EXPIRED] = "drop; suspended -> expired (expired); EXPIRED; "
+                                                  "expired -> connecting (at once); open",
+                        [SESSION_INPUT_DENIED] = "drop; suspended -> denied (denied); CLOSED",
+                        [SESSION_INPUT_FAILED] = "",
+                        [SESSION_INPUT_ASKED] = "",
+                        [SESSION_INPUT_ANSWERED] = "",
+                        [SESSION_INPUT_CLOSE] = "drop; suspended -> closed (close without contact); CLOSED",
+                        [SESSION_INPUT_TIME] = "",
+                },
+        [SESSION_STATE_EXPIRED] =
+                {
+                        [SESSION_INPUT_OPEN] = "",
+                        [SESSION_INPUT_ATTEMPT] = "",
+                        [SESSION_INPUT_CONNECTED] = "",
+                        [SESSION_INPUT_DISCONNECTED] = "",
+                        [SESSION_INPUT_EXPIRED] = "",
+                        [SESSION_INPUT_DENIED] = "",
+                        [SESSION_INPUT_FAILED] = "",
+                        [SESSION_INPUT_ASKED] = "",
+                        [SESSION_INPUT_ANSWERED] = "",
+                        [SESSION_INPUT_CLOSE] = "expired -> closed (close); CLOSED",
+                        [SESSION_INPUT_TIME] = "",
+                },
+        [SESSION_STATE_DENIED] =
+                {
+                        [SESSION_INPUT_OPEN] = "",
+                        [SESSION_INPUT_ATTEMPT] = "",
+                        [SESSION_INPUT_CONNECTED] = "",
+                        [SESSION_INPUT_DISCONNECTED] = "",
+                        [SESSION_INPUT_EXPIRED] = "",
+                        [SESSION_INPUT_DENIED] = "",
+                        [SESSION_INPUT_FAILED] = "",
+                        [SESSION_INPUT_ASKED] = "",
+                        [SESSION_INPUT_ANSWERED] = "",
+                        [SESSION_INPUT_CLOSE] = "",
+                        [SESSION_INPUT_TIME] = "",
+                },
+        [SESSION_STATE_CLOSING] =
+                {
+                        [SESSION_INPUT_OPEN] = "",
+                        [SESSION_INPUT_ATTEMPT] =
+                                "drop; closing -> closed (contact lost while closing); CLOSED",
+                        [SESSION_INPUT_CONNECTED] =
+                                "drop; closing -> closed (contact lost while closing); CLOSED",
+                        [SESSION_INPUT_DISCONNECTED] =
+                                "drop; closing -> closed (contact lost while closing); CLOSED",
+                        [SESSION_INPUT_EXPIRED] =
+                                "drop; closing -> closed (contact lost while closing); CLOSED",
+                        [SESSION_INPUT_DENIED] =
+                                "drop; closing -> closed (contact lost while closing); CLOSED",
+                        [SESSION_INPUT_FAILED] = "",
+                        [SESSION_INPUT_ASKED] = "",
+                        [SESSION_INPUT_ANSWERED] = "farewell; closing -> closed (closed); CLOSED",
+                        [SESSION_INPUT_CLOSE] = "",
+                        [SESSION_INPUT_TIME] = "",
+                },
+        [SESSION_STATE_CLOSED] =
+                {
+                        [SESSION_INPUT_OPEN] = "",
+                        [SESSION_INPUT_ATTEMPT] = "",
+                        [SESSION_INPUT_CONNECTED] = "",
+                        [SESSION_INPUT_DISCONNECTED] = "",
+                        [SESSION_INPUT_EXPIRED] = "",
+                        [SESSION_INPUT_DENIED] = "",
+                        [SESSION_INPUT_FAILED] = "",
+                        [SESSION_INPUT_ASKED] = "",
+                        [SESSION_INPUT_ANSWERED] = "",
+                        [SESSION_INPUT_CLOSE] = "",
+                        [SESSION_INPUT_TIME] = "",
+                },
 };
 
 static void test_every_input_in_every_state(void **unused)
@@ -294,7 +310,8 @@ static void test_a_round_of_failures_is_followed_by_a_pause_that_grows(void **un
                 at(&f, SESSION_INPUT_ATTEMPT, now);
                 assert_string_equal(at(&f, SESSION_INPUT_DISCONNECTED, now), "");
                 at(&f, SESSION_INPUT_ATTEMPT, now);
-                assert_string_equal(at(&f, SESSION_INPUT_ATTEMPT, now), ""); /* the end of the one before went unsaid */
+                assert_string_equal(
+                        at(&f, SESSION_INPUT_ATTEMPT, now), ""); /* the end of the one before went unsaid */
                 assert_string_equal(at(&f, SESSION_INPUT_DISCONNECTED, now), "pause");
                 pause = f.effects.items[0].until_usec - now;
                 assert_true(pause <= most && pause >= most / 16);
@@ -386,13 +403,15 @@ static void test_sessions_that_keep_being_lost_are_made_with_pauses(void **unuse
         enter(&f, SESSION_STATE_ATTACHED);
         assert_non_null(strstr(at(&f, SESSION_INPUT_EXPIRED, AT(2000)), "open"));
         connected(&f, 8, T, AT(2100));
-        assert_string_equal(at(&f, SESSION_INPUT_EXPIRED, AT(2200)), "drop; attached -> expired (expired); EXPIRED");
+        assert_string_equal(
+                at(&f, SESSION_INPUT_EXPIRED, AT(2200)), "drop; attached -> expired (expired); EXPIRED");
         due = session_deadline(&f.session);
         assert_true(due > AT(2200) && due <= AT(2200) + T / 15);
         assert_string_equal(at(&f, SESSION_INPUT_TIME, due - 1), "");
         assert_string_equal(at(&f, SESSION_INPUT_TIME, due), "expired -> connecting (again); open");
         connected(&f, 9, T, AT(3000));
-        assert_non_null(strstr(at(&f, SESSION_INPUT_EXPIRED, AT(64000)), "open")); /* after a minute it is at once again */
+        assert_non_null(strstr(
+                at(&f, SESSION_INPUT_EXPIRED, AT(64000)), "open")); /* after a minute it is at once again */
 }
 
 static void test_a_handle_that_cannot_be_made_is_tried_again(void **unused)
@@ -442,7 +461,8 @@ static void test_random_walks_keep_the_invariants(void **unused)
                 init(&f);
                 random_init(&random, seed);
                 for (int i = 0; i < 60; i++) {
-                        SessionInput input = {.kind = (enum SessionInputKind)random_below(&random, SESSION_INPUTS)};
+                        SessionInput input = {
+                                .kind = (enum SessionInputKind)random_below(&random, SESSION_INPUTS)};
 
                         if (i == 0)
                                 input.kind = SESSION_INPUT_OPEN;
@@ -462,7 +482,8 @@ static void test_random_walks_keep_the_invariants(void **unused)
                                 if (e->kind == SESSION_EFFECT_OPEN) {
                                         assert_false(handle);
                                         handle = true;
-                                } else if (e->kind == SESSION_EFFECT_DROP || e->kind == SESSION_EFFECT_FAREWELL) {
+                                } else if (e->kind == SESSION_EFFECT_DROP ||
+                                           e->kind == SESSION_EFFECT_FAREWELL) {
                                         assert_true(handle);
                                         handle = false;
                                 }
