@@ -64,7 +64,7 @@ static void give_child(Actor *actor, unsigned hold, uint64_t deadline_usec)
 static void on_held(Actor *actor, const Effect *effect)
 {
         Host *host = actor->host;
-        unsigned hold = (unsigned)effect->held.number;
+        unsigned hold = (unsigned)effect->held.number + actor->hold_base;
 
         simulation_trace(host->simulation, "host %u: %s holds %u, token %llx, for %.3fs", host->id,
                 actor->type->name, hold, (unsigned long long)effect->held.token,
@@ -121,7 +121,13 @@ void host_on_child_dead(Host *host, Actor *actor, bool by_guard)
         send_death(actor, by_guard);
 }
 
-static void on_lost(Actor *actor, const char *why)
+void actor_extend(Actor *actor, uint64_t deadline_usec)
+{
+        actor->deadline_usec = deadline_usec;
+        child_extend(actor->child, deadline_usec);
+}
+
+void actor_lose(Actor *actor, const char *why)
 {
         simulation_trace(
                 actor->host->simulation, "host %u: %s lost (%s)", actor->host->id, actor->type->name, why);
@@ -154,11 +160,10 @@ static void perform(Actor *actor, const Effect *effect)
                 on_held(actor, effect);
                 break;
         case EFFECT_EXTENDED:
-                actor->deadline_usec = effect->held.deadline_usec;
-                child_extend(actor->child, effect->held.deadline_usec);
+                actor_extend(actor, effect->held.deadline_usec);
                 break;
         case EFFECT_LOST:
-                on_lost(actor, effect->lost.text);
+                actor_lose(actor, effect->lost.text);
                 break;
         case EFFECT_RELEASED:
                 on_released(actor);

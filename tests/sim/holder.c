@@ -3,8 +3,22 @@
 #include <assert.h>
 #include <stdio.h>
 
+/* Of a session. */
+typedef struct Holder {
+        Lease lease;
+        struct Seat *seats[HOLDER_POOLS];
+        unsigned n_seats;
+} Holder;
+
+typedef struct Seat {
+        Holder *holder;
+        Actor *actor;
+        Timing timing;
+        Sequence sequence;
+        Janitor janitor;
+} Seat;
+
 enum Source {
-        SOURCE_LEASE,
         SOURCE_SEQUENCE,
         SOURCE_JANITOR,
 };
@@ -19,191 +33,226 @@ static void pass_on(enum Source source, const Effect *from, Effects *to)
                 effect->request.tag |= (uint32_t)source << SOURCE_SHIFT;
 }
 
-static void step_janitor(Holder *h, const Event *event, Effects *out)
+static void step_janitor(Seat *seat, const Event *event, Effects *out)
 {
         Effects effects;
 
         effects.n = 0;
-        janitor_step(&h->janitor, event, &effects);
+        janitor_step(&seat->janitor, event, &effects);
         for (size_t i = 0; i < effects.n; i++)
                 pass_on(SOURCE_JANITOR, &effects.items[i], out);
 }
 
-static void tell_janitor(Holder *h, enum EventKind kind, uint64_t now_usec, Effects *out)
+static void tell_janitor(Seat *seat, enum EventKind kind, uint64_t now_usec, Effects *out)
 {
-        step_janitor(h, &(Event){.kind = kind, .now_usec = now_usec}, out);
+        step_janitor(seat, &(Event){.kind = kind, .now_usec = now_usec}, out);
 }
 
-static void on_held(Holder *h, const Effect *effect, uint64_t now_usec, Effects *out)
+static void on_held(Seat *seat, const Effect *effect, uint64_t now_usec, Effects *out)
 {
-        lease_add(&h->lease, &h->sequence.claim, now_usec);
+        lease_add(&seat->holder->lease, &seat->sequence.claim, now_usec);
         pass_on(SOURCE_SEQUENCE, effect, out);
-        janitor_set_number(&h->janitor, true, effect->held.number);
-        tell_janitor(h, EVENT_START, now_usec, out);
+        janitor_set_number(&seat->janitor, true, effect->held.number);
+        tell_janitor(seat, EVENT_START, now_usec, out);
 }
 
 /* Whoever waits looks after the dead. The janitor has no watch on the pool, but the sequence has while
  * it is the first in line, and says again that it waits: then look again. */
-static void look_after(Holder *h, uint64_t now_usec, Effects *out)
+static void look_after(Seat *seat, uint64_t now_usec, Effects *out)
 {
-        if (h->janitor.state != JANITOR_OFF) {
-                step_janitor(h,
+        if (seat->janitor.state != JANITOR_OFF) {
+                step_janitor(seat,
                         &(Event){.kind = EVENT_WATCH, .now_usec = now_usec, .watch.kind = WATCH_CHILDREN},
                         out);
                 return;
         }
-        janitor_set_number(&h->janitor, false, 0);
-        tell_janitor(h, EVENT_START, now_usec, out);
+        janitor_set_number(&seat->janitor, false, 0);
+        tell_janitor(seat, EVENT_START, now_usec, out);
 }
 
-static void step_sequence(Holder *h, const Event *event, Effects *out)
+static void step_sequence(Seat *seat, const Event *event, Effects *out)
 {
         Effects effects;
 
         effects.n = 0;
-        sequence_step(&h->sequence, event, &effects);
+        sequence_step(&seat->sequence, event, &effects);
         for (size_t i = 0; i < effects.n; i++) {
                 const Effect *effect = &effects.items[i];
 
                 if (effect->kind == EFFECT_HELD) {
-                        on_held(h, effect, event->now_usec, out);
+                        on_held(seat, effect, event->now_usec, out);
                         continue;
                 }
                 pass_on(SOURCE_SEQUENCE, effect, out);
                 if (effect->kind == EFFECT_WAITING) {
-                        look_after(h, event->now_usec, out);
+                        look_after(seat, event->now_usec, out);
                 } else if (effect->kind == EFFECT_RELEASED) {
-                        tell_janitor(h, EVENT_RELEASE, event->now_usec, out);
+                        tell_janitor(seat, EVENT_RELEASE, event->now_usec, out);
                 }
         }
 }
 
-static void step_lease(Holder *h, const Event *event, Effects *out)
-{
-        Effects effects;
-        Effect *effect;
-        Claim *claim;
-
-        effects.n = 0;
-        lease_step(&h->lease, event, &effects);
-        for (size_t i = 0; i < effects.n; i++)
-                if (effects.items[i].kind == EFFECT_REQUEST) {
-                        pass_on(SOURCE_LEASE, &effects.items[i], out);
-                } else if (effects.items[i].kind == EFFECT_EXTENDED) {
-                        effect = effects_append(out, EFFECT_EXTENDED);
-                        effect->held.deadline_usec = h->sequence.claim.deadline_usec;
-                }
-        while ((claim = lease_take_lost(&h->lease))) {
-                effect = effects_append(out, EFFECT_LOST);
-                snprintf(effect->lost.text, sizeof(effect->lost.text), "%s", claim->reason);
-                tell_janitor(h, EVENT_RELEASE, event->now_usec, out);
-        }
-}
-
-static void step_owner(Holder *h, enum Source source, const Event *event, Effects *out)
+static void step_owner(Seat *seat, enum Source source, const Event *event, Effects *out)
 {
         switch (source) {
-        case SOURCE_LEASE:
-                step_lease(h, event, out);
-                break;
         case SOURCE_SEQUENCE:
-                step_sequence(h, event, out);
+                step_sequence(seat, event, out);
                 break;
         case SOURCE_JANITOR:
-                step_janitor(h, event, out);
+                step_janitor(seat, event, out);
                 break;
         }
 }
 
-static void on_session(Holder *h, const Event *event, Effects *out)
+static Timing timing_for(const Host *host, uint64_t timeout_usec)
 {
+        Timing timing = {0};
         char problem[256];
 
-        if (event->session.change == SESSION_ATTACHED) {
-                if (timing_init(&h->timing, event->session.timeout_usec, h->grace_usec, problem,
-                            sizeof(problem)) < 0)
-                        simulation_violate(h->simulation, "%s", problem);
-                sequence_set_timing(&h->sequence, &h->timing);
-                lease_set_timing(&h->lease, &h->timing);
-                janitor_set_pause(&h->janitor, h->timing.renew_usec);
-        }
-        step_lease(h, event, out);
-        step_sequence(h, event, out);
-        step_janitor(h, event, out);
+        if (timing_init(&timing, timeout_usec, host->plan.grace_usec, problem, sizeof(problem)) < 0)
+                simulation_violate(host->simulation, "%s", problem);
+        return timing;
 }
 
-static void holder_step(void *machine, const Event *event, Effects *out)
+static void seat_step(void *machine, const Event *event, Effects *out)
 {
-        Holder *h = machine;
+        Seat *seat = machine;
         Event copy = *event;
 
         switch (event->kind) {
         case EVENT_START:
         case EVENT_DEAD:
-                step_sequence(h, event, out);
+                step_sequence(seat, event, out);
                 break;
         case EVENT_RELEASE:
-                lease_remove(&h->lease, &h->sequence.claim);
-                step_sequence(h, event, out);
+                lease_remove(&seat->holder->lease, &seat->sequence.claim);
+                step_sequence(seat, event, out);
                 break;
         case EVENT_REPLY:
                 copy.reply.tag &= (1u << SOURCE_SHIFT) - 1;
-                step_owner(h, event->reply.tag >> SOURCE_SHIFT, &copy, out);
+                step_owner(seat, event->reply.tag >> SOURCE_SHIFT, &copy, out);
                 break;
         case EVENT_WATCH:
                 copy.watch.tag &= (1u << SOURCE_SHIFT) - 1;
-                step_owner(h, event->watch.tag >> SOURCE_SHIFT, &copy, out);
+                step_owner(seat, event->watch.tag >> SOURCE_SHIFT, &copy, out);
                 break;
         case EVENT_SESSION:
-                on_session(h, event, out);
+                if (event->session.change == SESSION_ATTACHED) {
+                        seat->timing = timing_for(seat->actor->host, event->session.timeout_usec);
+                        sequence_set_timing(&seat->sequence, &seat->timing);
+                        janitor_set_pause(&seat->janitor, seat->timing.renew_usec);
+                }
+                step_sequence(seat, event, out);
+                step_janitor(seat, event, out);
                 break;
         case EVENT_TIME:
-                step_lease(h, event, out);
-                step_sequence(h, event, out);
-                step_janitor(h, event, out);
+                step_sequence(seat, event, out);
+                step_janitor(seat, event, out);
                 break;
         }
 }
 
+static uint64_t seat_deadline(const void *machine)
+{
+        const Seat *seat = machine;
+
+        return MIN(sequence_deadline(&seat->sequence), janitor_deadline(&seat->janitor));
+}
+
+static void seat_deinit(void *machine)
+{
+        Seat *seat = machine;
+
+        sequence_deinit(&seat->sequence);
+        janitor_deinit(&seat->janitor);
+}
+
+static const ActorType seat_type = {
+        .name = "seat", .step = seat_step, .deadline = seat_deadline, .deinit = seat_deinit};
+
+static void lose(Claim *claim, uint64_t now_usec)
+{
+        Seat *seat = CONTAINER_OF(claim, Seat, sequence.claim);
+        Effects nothing;
+
+        nothing.n = 0;
+        tell_janitor(seat, EVENT_RELEASE, now_usec, &nothing);
+        assert(nothing.n == 0);
+        actor_lose(seat->actor, claim->reason);
+}
+
+static void holder_step(void *machine, const Event *event, Effects *out)
+{
+        Holder *holder = machine;
+        Effects effects;
+        Claim *claim;
+
+        if (event->kind == EVENT_SESSION && event->session.change == SESSION_ATTACHED) {
+                Timing timing = timing_for(holder->seats[0]->actor->host, event->session.timeout_usec);
+
+                lease_set_timing(&holder->lease, &timing);
+        }
+        effects.n = 0;
+        lease_step(&holder->lease, event, &effects);
+        for (size_t i = 0; i < effects.n; i++)
+                if (effects.items[i].kind == EFFECT_REQUEST)
+                        *effects_append(out, EFFECT_REQUEST) = effects.items[i];
+                else if (effects.items[i].kind == EFFECT_EXTENDED)
+                        for (unsigned k = 0; k < holder->n_seats; k++)
+                                actor_extend(holder->seats[k]->actor,
+                                        holder->seats[k]->sequence.claim.deadline_usec);
+        while ((claim = lease_take_lost(&holder->lease)))
+                lose(claim, event->now_usec);
+}
+
 static uint64_t holder_deadline(const void *machine)
 {
-        const Holder *h = machine;
+        const Holder *holder = machine;
 
-        return MIN(MIN(lease_deadline(&h->lease), sequence_deadline(&h->sequence)),
-                janitor_deadline(&h->janitor));
+        return lease_deadline(&holder->lease);
 }
 
 static void holder_deinit(void *machine)
 {
-        Holder *h = machine;
+        Holder *holder = machine;
 
-        lease_deinit(&h->lease);
-        sequence_deinit(&h->sequence);
-        janitor_deinit(&h->janitor);
+        lease_deinit(&holder->lease);
 }
 
-const ActorType holder_type = {
-        .name = "holder", .step = holder_step, .deadline = holder_deadline, .deinit = holder_deinit};
+static const ActorType holder_type = {
+        .name = "lease", .step = holder_step, .deadline = holder_deadline, .deinit = holder_deinit};
 
-Holder *holder_new(Host *host, const HolderPlan *plan)
+static Seat *seat_new(Holder *holder, Host *host, const HolderPlan *plan, unsigned pool)
 {
-        Holder *h = simulation_allocate(host->simulation, sizeof(*h));
+        Seat *seat = simulation_allocate(host->simulation, sizeof(*seat));
         SequenceConfig config = {.root = "/zksup",
-                .pool = plan->pool,
+                .pool = pool == 0 ? "p" : "q",
                 .first = 1,
                 .max = plan->max,
                 .prefer = UINT64_MAX,
                 .reuse = plan->reuse};
         char id[40];
 
-        h->simulation = host->simulation;
-        h->grace_usec = host->plan.grace_usec;
         snprintf(id, sizeof(id), "host%u-%llu", host->id, (unsigned long long)host->incarnation);
         config.id = id;
         snprintf(config.text.host, sizeof(config.text.host), "host%u", host->id);
-        lease_init(&h->lease);
-        if (lease_reserve(&h->lease, 1) < 0 || sequence_init(&h->sequence, &config) < 0)
+        if (sequence_init(&seat->sequence, &config) < 0)
                 abort();
-        janitor_init(&h->janitor, h->sequence.pool, h->sequence.records, 1, 0);
-        return h;
+        janitor_init(&seat->janitor, seat->sequence.pool, seat->sequence.records, 1, 0);
+        seat->holder = holder;
+        seat->actor = host_add_actor(host, &seat_type, seat);
+        seat->actor->hold_base = pool * ORACLE_POOL_HOLDS;
+        return seat;
+}
+
+void holder_spawn(Host *host, const HolderPlan *plan)
+{
+        Holder *holder = simulation_allocate(host->simulation, sizeof(*holder));
+
+        lease_init(&holder->lease);
+        if (lease_reserve(&holder->lease, plan->n_pools) < 0)
+                abort();
+        host_add_actor(host, &holder_type, holder);
+        for (unsigned pool = 0; pool < plan->n_pools; pool++)
+                holder->seats[holder->n_seats++] = seat_new(holder, host, plan, pool);
 }

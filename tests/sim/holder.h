@@ -1,5 +1,7 @@
-/* The machines of one number, put together as a supervisor does: sequence, lease and janitor behind
- * one step. The bits above SOURCE_SHIFT of a tag say whose request it is. */
+/* The machines of one session, put together as a supervisor does: a lease for all its holds, and for
+ * each pool a seat, that is a sequence and a janitor. The lease is an actor of its own; it tells the
+ * seats' actors that they are extended or lost. The bits above SOURCE_SHIFT of a seat's tag say whose
+ * request it is. */
 #pragma once
 
 #include "recipe/janitor.h"
@@ -7,22 +9,14 @@
 #include "recipe/sequence.h"
 #include "sim/host.h"
 
+#define HOLDER_POOLS 2
+
 typedef struct HolderPlan {
-        const char *pool;
-        uint64_t max; /* numbers 1..max */
+        unsigned n_pools; /* each host wants one number of each */
+        uint64_t max;     /* numbers 1..max */
         enum SequenceReuse reuse;
 } HolderPlan;
 
-typedef struct Holder {
-        Simulation *simulation;
-        uint64_t grace_usec;
-        Timing timing;
-        Lease lease;
-        Sequence sequence;
-        Janitor janitor;
-} Holder;
-
-extern const ActorType holder_type;
-
-/* A holder that lives in the memory of the simulation. */
-Holder *holder_new(Host *host, const HolderPlan *plan);
+/* Gives HOST, which boots, the actors for PLAN. They live in the memory of the simulation. The holds
+ * of the second pool count from ORACLE_POOL_HOLDS. */
+void holder_spawn(Host *host, const HolderPlan *plan);

@@ -35,6 +35,7 @@ typedef struct Actor {
         Child *child; /* outlives the actor */
         unsigned hold;
         uint64_t deadline_usec;
+        unsigned hold_base;    /* added to the number that the machine says */
         bool is_held, is_lost; /* by what the machine said; LOST is answered by EVENT_DEAD */
         bool is_failed;
 } Actor;
@@ -104,6 +105,9 @@ void host_arm(Host *host);
 /* actor.c */
 /* Tells ACTOR to ask for what it gets, DELAY_USEC of true time from now. */
 void actor_start(Actor *actor, uint64_t delay_usec);
+/* Of ACTOR's hold, as if its own machine had said so. */
+void actor_extend(Actor *actor, uint64_t deadline_usec);
+void actor_lose(Actor *actor, const char *why);
 /* Steps one actor and carries its effects out. */
 void host_tell(Host *host, Actor *actor, Event event);
 

@@ -30,7 +30,7 @@ void oracle_executes(Oracle *oracle, unsigned hold, unsigned host)
                         "hold %u: a child executes on host %u while one does on host %u", hold, host,
                         other - 1);
         oracle->executing[hold] = host + 1;
-        oracle->served[host]++;
+        oracle->served[host][hold / ORACLE_POOL_HOLDS]++;
         oracle->n_starts++;
 }
 

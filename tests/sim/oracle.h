@@ -9,6 +9,8 @@
 
 #include "sim/simulation.h"
 
+/* Holds below this belong to the first pool, the others to the second. */
+#define ORACLE_POOL_HOLDS 16
 #define ORACLE_HOLDS 32
 #define ORACLE_HOSTS 32
 
@@ -17,7 +19,7 @@ typedef struct Oracle {
         unsigned executing[ORACLE_HOLDS]; /* the host + 1 */
         int64_t tokens[ORACLE_HOLDS];
         unsigned holder_of_token[ORACLE_HOLDS];
-        unsigned served[ORACLE_HOSTS]; /* children started */
+        unsigned served[ORACLE_HOSTS][2]; /* children started, of each pool */
         uint64_t n_starts, n_hand_overs;
 } Oracle;
 

@@ -87,6 +87,7 @@ static void draw_world(World *world, uint64_t seed, const Subject *subject)
         plan.stubborn_percent = (unsigned)random_below(&r, 3) * 50;
         plan.pause_max_usec = timeout;
         world_init(world, seed, subject, n_servers, n_hosts, tick, &plan, 1 + random_below(&r, 3));
+        world->plan.n_pools = subject->is_naive || random_below(&r, 3) ? 1 : 2;
         world->plan.reuse = random_below(&r, 2) ? SEQUENCE_REUSE_SKIP : SEQUENCE_REUSE_WAIT;
         world->ensemble.refuses_moved = random_below(&r, 4) != 0;
         world->ensemble.container_usec = (1 + random_below(&r, 8)) * tick;

@@ -8,7 +8,7 @@ static void spawn(Host *host, void *userdata)
         if (world->subject.is_naive)
                 host_add_actor(host, &naive_type, naive_new(host, world->subject.naive));
         else
-                host_add_actor(host, &holder_type, holder_new(host, &world->plan));
+                holder_spawn(host, &world->plan);
 }
 
 void world_init(World *world, uint64_t seed, const Subject *subject, unsigned n_servers, unsigned n_hosts,
@@ -21,9 +21,9 @@ void world_init(World *world, uint64_t seed, const Subject *subject, unsigned n_
         oracle_init(&world->oracle, s);
         world->n_hosts = n_hosts;
         world->subject = *subject;
-        world->plan = (HolderPlan){.pool = "p", .max = subject->is_naive ? 1 : max_number};
+        world->plan = (HolderPlan){.n_pools = 1, .max = subject->is_naive ? 1 : max_number};
         world->is_healed = false;
-        world->n_faults = 0;
+        world->n_faults = world->heal_usec = 0;
         for (unsigned i = 0; i < n_hosts; i++) {
                 host_init(&world->hosts[i], s, &world->ensemble, &world->oracle, i, plan);
                 world->hosts[i].spawn = spawn;
@@ -52,10 +52,18 @@ void world_deinit(World *world)
         simulation_deinit(&world->simulation);
 }
 
+static bool is_served(const World *world, unsigned host)
+{
+        for (unsigned pool = 0; pool < world->plan.n_pools; pool++)
+                if (world->oracle.served[host][pool] == 0)
+                        return false;
+        return true;
+}
+
 static bool is_everybody_served(const World *world)
 {
         for (unsigned i = 0; i < world->n_hosts; i++)
-                if (world->oracle.served[i] == 0)
+                if (!is_served(world, i))
                         return false;
         return true;
 }
@@ -90,16 +98,16 @@ bool world_heal(World *world)
         ensemble_heal(&world->ensemble);
         heal_hosts(world);
         for (unsigned i = 0; i < world->n_hosts; i++)
-                world->oracle.served[i] = 0;
+                world->oracle.served[i][0] = world->oracle.served[i][1] = 0;
         /* Servers find each other, sessions expire, records of the dead stand for W each, and all of
          * it with slow clocks; then the numbers go round. */
         limit = begin + 60 * world->ensemble.tick_usec + (15 + 5 * world->n_hosts) * timeout;
         while (!is_everybody_served(world)) {
                 if (s->now_usec > limit) {
                         if (!world->ensemble.refuses_moved)
-                                break; /* of such an ensemble only safety is asked, see ensemble.h */
+                                return true; /* of such an ensemble only safety is asked, see ensemble.h */
                         for (unsigned i = 0; i < world->n_hosts; i++)
-                                if (world->oracle.served[i] == 0)
+                                if (!is_served(world, i))
                                         simulation_violate(s, "host %u is not served %.1fs after the healing",
                                                 i, (double)(s->now_usec - begin) / 1e6);
                         return false;
