@@ -53,10 +53,13 @@ static void give_child(Actor *actor, unsigned hold, uint64_t deadline_usec)
         Host *host = actor->host;
         Timing timing = timing_of(host);
 
-        /* A guard that still stops its tree keeps it; this hold gets a new guard. */
-        if (actor->child->state != CHILD_NONE)
+        if (actor->child->state != CHILD_NONE && !host->releases_early)
                 simulation_violate(
                         host->simulation, "host %u: a grant while the tree of the last one lives", host->id);
+        if (actor->child->state != CHILD_NONE) {
+                actor->child->actor = NULL; /* its guard goes on with it */
+                actor->child = child_new(host, actor);
+        }
         child_start(actor->child, hold, deadline_usec, &timing);
         remember_child(host, actor->child);
 }
@@ -84,7 +87,8 @@ static void on_dead(void *object, void *payload, uint64_t incarnation)
         uint64_t now = host_now(host);
         const Child *child = actor->child;
 
-        if (!host->is_up || host->incarnation != incarnation || child->state != CHILD_NONE)
+        if (!host->is_up || host->incarnation != incarnation ||
+                (child->state != CHILD_NONE && !host->releases_early))
                 return;
         if (actor->is_lost) {
                 actor->is_lost = false;
@@ -133,10 +137,9 @@ void actor_lose(Actor *actor, const char *why)
                 actor->host->simulation, "host %u: %s lost (%s)", actor->host->id, actor->type->name, why);
         actor->is_held = false;
         actor->is_lost = true;
-        if (actor->child->state == CHILD_NONE)
+        if (actor->child->state == CHILD_NONE || actor->host->releases_early)
                 send_death(actor, true);
-        else
-                child_stop(actor->child);
+        child_stop(actor->child);
 }
 
 static void on_released(Actor *actor)

@@ -121,6 +121,15 @@ static void on_started(void *object, void *payload, uint64_t generation)
         arm_guard(child);
 }
 
+Child *child_new(Host *host, Actor *actor)
+{
+        Child *child = simulation_allocate(host->simulation, sizeof(*child));
+
+        child->host = host;
+        child->actor = actor;
+        return child;
+}
+
 void child_start(Child *child, unsigned hold, uint64_t deadline_usec, const Timing *timing)
 {
         Simulation *s = child->host->simulation;

@@ -33,6 +33,8 @@ typedef struct Child {
         bool by_guard;
 } Child;
 
+/* In the memory of the simulation. */
+Child *child_new(Host *host, Actor *actor);
 void child_start(Child *child, unsigned hold, uint64_t deadline_usec, const Timing *timing);
 /* What the supervisor writes into the lease page. */
 void child_extend(Child *child, uint64_t deadline_usec);

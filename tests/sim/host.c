@@ -165,9 +165,7 @@ Actor *host_add_actor(Host *host, const ActorType *type, void *machine)
         actor->machine = machine;
         actor->host = host;
         actor->index = host->n_actors++;
-        actor->child = simulation_allocate(host->simulation, sizeof(*actor->child));
-        actor->child->host = host;
-        actor->child->actor = actor;
+        actor->child = child_new(host, actor);
         return actor;
 }
 

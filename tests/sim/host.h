@@ -67,6 +67,7 @@ struct Host {
         uint64_t suspended_usec;                       /* local time spent in suspend */
         uint64_t suspended_at_usec;
         uint64_t timer_min_usec; /* for mutants that ask for a time that has passed */
+        bool releases_early;     /* the mutant that calls a tree dead when it has been told to stop */
         bool uses_monotonic;     /* the mutant that takes CLOCK_MONOTONIC for CLOCK_BOOTTIME */
 
         bool is_up, is_frozen, is_suspended;

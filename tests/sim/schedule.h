@@ -14,6 +14,7 @@ typedef struct Subject {
         bool is_naive; /* else the real machines, with claim_mutant as it is */
         enum NaiveLease naive;
         bool uses_monotonic; /* the mutant of the clock */
+        bool releases_early; /* the mutant that takes the stop signal for the death of the tree */
 } Subject;
 
 typedef struct World {

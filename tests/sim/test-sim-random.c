@@ -37,6 +37,24 @@ static void note(bool good)
                 failed++;
 }
 
+/* Else no failure could be looked at again. */
+static void test_function_of_seed(uint64_t first)
+{
+        uint64_t events[50];
+        bool same = true;
+
+        for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
+                schedule_run(&world, first + i, &(Subject){0});
+                events[i] = world.simulation.n_events;
+        }
+        for (size_t i = ARRAY_SIZE(events); i-- > 0;) {
+                schedule_run(&world, first + i, &(Subject){0});
+                same = same && events[i] == world.simulation.n_events;
+        }
+        printf("%s: a schedule is a function of its seed\n", same ? "ok" : "not ok");
+        note(same);
+}
+
 static void test_rule(uint64_t first, uint64_t n)
 {
         Subject subject = {0};
@@ -95,6 +113,7 @@ int main(void)
         };
         uint64_t n = from_environment("SIM_SCHEDULES", 100000), first = from_environment("SIM_SEED", 1);
 
+        test_function_of_seed(first);
         setvbuf(stdout, NULL, _IOLBF, 0);
         for (size_t i = 0; i < ARRAY_SIZE(mutants); i++) {
                 claim_mutant = mutants[i].kind;
@@ -102,6 +121,7 @@ int main(void)
         }
         claim_mutant = MUTANT_NONE;
         test_mutant("CLOCK_MONOTONIC over a suspend", &(Subject){.uses_monotonic = true}, first, n);
+        test_mutant("released when told to stop", &(Subject){.releases_early = true}, first, n);
         for (enum NaiveLease lease = NAIVE_PING; lease < NAIVE_LEASES; lease++)
                 test_mutant(naive_to_string(lease), &(Subject){.is_naive = true, .naive = lease}, first, n);
         test_rule(first, n);

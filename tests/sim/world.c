@@ -30,6 +30,7 @@ void world_init(World *world, uint64_t seed, const Subject *subject, unsigned n_
                 world->hosts[i].userdata = world;
                 world->hosts[i].timer_min_usec = claim_mutant == MUTANT_NONE ? 0 : 10 * USEC_PER_MSEC;
                 world->hosts[i].uses_monotonic = subject->uses_monotonic;
+                world->hosts[i].releases_early = subject->releases_early;
         }
 }
 
