@@ -21,7 +21,6 @@
 #define STOP_GRACE_USEC (3 * USEC_PER_SEC)
 #define PROBE_PERIOD_MS 50
 #define PROBE_TIMEOUT_USEC (500 * USEC_PER_MSEC)
-#define LOG_TAIL_MAX 1200
 
 struct Local {
         ZooConfig config;
@@ -217,14 +216,12 @@ Local *local_free(Local *local)
 
 static void describe_end(Local *local, size_t node, int status, char *text, size_t size)
 {
-        CLEANUP_STRING tail = server_log_tail(&local->servers[node], LOG_TAIL_MAX);
+        CLEANUP_STRING tail = server_log_tail(&local->servers[node]);
 
         snprintf(text, size, "ZooKeeper server %zu ended with %s %d%s%s", node + 1,
                 WIFSIGNALED(status) ? "signal" : "status",
                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
                 tail ? "; its last words:\n" : " without a word; is --java a Java runtime?", tail ? tail : "");
-        for (size_t n = strlen(text); n && text[n - 1] == '\n'; n--)
-                text[n - 1] = '\0';
 }
 
 static size_t count_running(const Local *local)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -12,8 +13,12 @@
 #include <sys/wait.h>
 #include "util/clock.h"
 #include "util/macros.h"
+#include "util/text.h"
 
 #define LOG_NAME "server.log"
+#define LOG_READ_MAX 16384
+#define LOG_LINES 6
+#define LOG_LINE_SHOWN 240
 
 void server_init(Server *server)
 {
@@ -117,19 +122,16 @@ void server_stop_all(Server *servers, size_t n, uint64_t grace_usec)
         }
 }
 
-char *server_log_tail(const Server *server, size_t max)
+/* The end of the file, from the start of a line. */
+static char *read_end(const char *path, size_t max)
 {
-        CLEANUP_STRING path = NULL;
         CLEANUP_STRING text = NULL;
-        CLEANUP_FD fd = -1;
+        CLEANUP_FD fd = open(path, O_RDONLY | O_CLOEXEC);
         struct stat st;
         ssize_t n;
         char *line;
 
-        if (!server->dir || path_of(&path, server->dir, LOG_NAME) < 0)
-                return NULL;
-        fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, &st) < 0 || st.st_size == 0)
+        if (fd < 0 || fstat(fd, &st) < 0)
                 return NULL;
         text = calloc(1, max + 1);
         if (!text)
@@ -138,7 +140,33 @@ char *server_log_tail(const Server *server, size_t max)
         if (n <= 0)
                 return NULL;
         line = st.st_size > (off_t)max ? strchr(text, '\n') : NULL;
-        return line && line[1] ? strdup(line + 1) : TAKE(text);
+        return line ? strdup(line + 1) : TAKE(text);
+}
+
+/* A Java stack trace buries the sentence that says what is wrong. */
+static bool is_telling(const char *line)
+{
+        return *line && !text_has_prefix(line, "\tat ") && !text_has_prefix(line, "\t... ") && !strstr(line, " INFO ");
+}
+
+char *server_log_tail(const Server *server)
+{
+        CLEANUP(text_buffer_deinit) TextBuffer out = {0};
+        CLEANUP_STRING path = NULL;
+        CLEANUP_STRING text = NULL;
+        char *kept[LOG_LINES], *rest, *line;
+        size_t n = 0;
+
+        if (!server->dir || path_of(&path, server->dir, LOG_NAME) < 0)
+                return NULL;
+        text = read_end(path, LOG_READ_MAX);
+        rest = text;
+        while (rest && (line = strsep(&rest, "\n")))
+                if (is_telling(line))
+                        kept[n++ % LOG_LINES] = line;
+        for (size_t i = n > LOG_LINES ? n - LOG_LINES : 0; i < n; i++)
+                text_buffer_printf(&out, "%s%.*s", out.len ? "\n" : "", LOG_LINE_SHOWN, kept[i % LOG_LINES]);
+        return out.len ? text_buffer_take(&out) : NULL;
 }
 
 void server_deinit(Server *server)

@@ -27,6 +27,6 @@ int server_start(Server *server, const ServerCommand *command, const char *dir);
 void server_stop_all(Server *servers, size_t n, uint64_t grace_usec);
 /* Reaps a server that has ended, whose fd is readable. Returns the status of waitpid(). */
 int server_reap(Server *server);
-/* The last MAX bytes of its log, from the start of a line, for the caller to free; NULL if there
- * is none. */
-char *server_log_tail(const Server *server, size_t max);
+/* The last lines of its log that say something (stack frames and INFO left out), for the caller to
+ * free; NULL if there are none. */
+char *server_log_tail(const Server *server);
