@@ -357,13 +357,18 @@ static void probe(Client *client)
                 log_debug("out of memory: the session ends without a proof that the server answers");
 }
 
-static void tell_no_ensemble(Client *client)
+char *client_describe_failures(const Client *client)
 {
         TextBuffer buffer = {0};
-        CLEANUP_STRING text = NULL;
 
         servers_describe(client->servers, &buffer);
-        text = text_buffer_take(&buffer);
+        return text_buffer_take(&buffer);
+}
+
+static void tell_no_ensemble(Client *client)
+{
+        CLEANUP_STRING text = client_describe_failures(client);
+
         tell(client, &(ClientEvent){.kind = CLIENT_NO_ENSEMBLE, .text = text ? text : "out of memory"});
 }
 

@@ -88,6 +88,9 @@ const char *client_server(const Client *client);
 /* The chroot, "" if none. */
 const char *client_chroot(const Client *client);
 
+/* Which servers were tried last and why each failed, for people: a new string, NULL if out of memory. */
+char *client_describe_failures(const Client *client);
+
 typedef struct ClientStatistics {
         uint64_t requests, replies, unknown,
                 watches;                   /* handed to the library; answered; of those UNKNOWN; fired */

@@ -14,6 +14,9 @@
 #define EXIT_REFUSED 123
 /* Slots of the lease page. */
 #define UNITS_MAX 4096
+/* Without contact: when to say so first, and the longest time between two lines. */
+#define COMPLAIN_FIRST_USEC (3 * USEC_PER_SEC)
+#define COMPLAIN_MAX_USEC (60 * USEC_PER_SEC)
 
 struct Manager {
         sd_event *event;
@@ -26,33 +29,28 @@ struct Manager {
         uint64_t grace_usec;
         int status;
         bool finished, closed;
-        bool attached_once;
+        Timer complaint;
+        uint64_t alone_since_usec, complain_after_usec;
 };
 
 /* Everything but KILL and STOP, which nobody can pass on, and CHLD, which is the reaper's. */
 static bool is_passed_on(int signal)
 {
-        return signal != SIGKILL && signal != SIGSTOP && signal != SIGCHLD && sigismember(&(sigset_t){0}, signal) >= 0;
+        /* the C library keeps those between the classic and the real-time signals for itself */
+        return signal != SIGKILL && signal != SIGSTOP && signal != SIGCHLD && (signal < 32 || signal >= SIGRTMIN);
 }
 
 void manager_save_signals(sigset_t *blocked, sigset_t *ignored)
 {
         sigset_t all;
 
+        spawn_record_signals(blocked, ignored);
         sigemptyset(&all);
-        sigemptyset(ignored);
-        for (int i = 1; i <= SIGRTMAX; i++) {
-                struct sigaction action;
-
-                if (sigaction(i, NULL, &action) < 0)
-                        continue;
-                if (action.sa_handler == SIG_IGN)
-                        sigaddset(ignored, i);
+        for (int i = 1; i <= SIGRTMAX; i++)
                 if (is_passed_on(i))
                         sigaddset(&all, i);
-        }
         sigaddset(&all, SIGCHLD);
-        sigprocmask(SIG_BLOCK, &all, blocked);
+        sigprocmask(SIG_BLOCK, &all, NULL);
 }
 
 /* --- the end ------------------------------------------------------------------------------------ */
@@ -109,10 +107,35 @@ static void on_attached(Manager *manager, const Event *event)
         }
         log_info("connected to %s, session 0x%llx, timeout %s", client_server(manager->client),
                 (unsigned long long)event->session.id, duration_to_string(timing.session_usec, text));
-        manager->attached_once = true;
+        timer_set(&manager->complaint, USEC_INFINITY);
         heart_set_timing(&manager->heart, &timing);
         if (manager->unit)
                 unit_set_timing(manager->unit, &timing);
+}
+
+/* The lines about a missing ensemble become rarer, and stop with the contact. */
+static void begin_to_complain(Manager *manager)
+{
+        manager->alone_since_usec = clock_boottime_usec();
+        manager->complain_after_usec = COMPLAIN_FIRST_USEC;
+        timer_set(&manager->complaint, manager->alone_since_usec + manager->complain_after_usec);
+}
+
+static void on_complaint(void *userdata)
+{
+        Manager *manager = userdata;
+        CLEANUP_STRING failures = client_describe_failures(manager->client);
+        uint64_t now = clock_boottime_usec();
+        char text[DURATION_STRING_MAX];
+
+        if (manager->finished)
+                return;
+        log_warning("no ensemble for %s, still trying: %s",
+                duration_to_string((now - manager->alone_since_usec) / USEC_PER_SEC * USEC_PER_SEC, text),
+                failures && *failures ? failures : "no answer yet");
+        notify_status("waiting for the ensemble");
+        manager->complain_after_usec = MIN(2 * manager->complain_after_usec, COMPLAIN_MAX_USEC);
+        timer_set(&manager->complaint, now + manager->complain_after_usec);
 }
 
 static void on_session(Manager *manager, const Event *event)
@@ -123,6 +146,7 @@ static void on_session(Manager *manager, const Event *event)
                 break;
         case SESSION_SUSPENDED:
                 log_warning("no contact with the ensemble");
+                begin_to_complain(manager);
                 break;
         case SESSION_EXPIRED:
                 log_warning("the session has expired");
@@ -181,7 +205,7 @@ static int add_signals(Manager *manager)
         for (int i = 1; i <= SIGRTMAX; i++) {
                 int r;
 
-                if (!is_passed_on(i) || (i > 31 && i < SIGRTMIN)) /* the C library keeps those */
+                if (!is_passed_on(i))
                         continue;
                 r = sd_event_add_signal(manager->event, NULL, i, on_signal, manager);
                 if (r < 0)
@@ -215,6 +239,10 @@ static int build(Manager *manager, const ManagerConfig *config, char *problem, s
         if (r < 0)
                 return r;
         manager->heart_is_ready = true;
+        r = timer_init(&manager->complaint, manager->event, SD_EVENT_PRIORITY_IDLE, on_complaint, manager);
+        if (r < 0)
+                return r;
+        begin_to_complain(manager);
         return heart_reserve(&manager->heart, 1);
 }
 
@@ -240,6 +268,7 @@ Manager *manager_free(Manager *manager)
         if (!manager)
                 return NULL;
         manager->unit = unit_free(manager->unit);
+        timer_deinit(&manager->complaint);
         if (manager->heart_is_ready)
                 heart_deinit(&manager->heart);
         manager->client = client_free(manager->client);
