@@ -53,7 +53,7 @@ static int open_socket(NotifySocket *s)
         return 0;
 }
 
-int notify_socket_init(NotifySocket *s)
+int readiness_notify_socket_init(NotifySocket *s)
 {
         int r;
 
@@ -62,11 +62,11 @@ int notify_socket_init(NotifySocket *s)
         if (r == 0)
                 r = open_socket(s);
         if (r < 0)
-                notify_socket_deinit(s);
+                readiness_notify_socket_deinit(s);
         return r;
 }
 
-void notify_socket_deinit(NotifySocket *s)
+void readiness_notify_socket_deinit(NotifySocket *s)
 {
         s->fd = fd_close(s->fd);
         if (s->env)
@@ -104,7 +104,7 @@ static bool check_sender(struct msghdr *message)
         return ours;
 }
 
-int notify_socket_read(NotifySocket *s, char *buf, size_t size)
+int readiness_notify_socket_read(NotifySocket *s, char *buf, size_t size)
 {
         union {
                 char room[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(8 * sizeof(int))];
@@ -137,7 +137,7 @@ static void copy_printable(char *out, size_t size, const char *text)
         out[i] = '\0';
 }
 
-bool notify_next_word(char **text, enum NotifyWord *word, char status[NOTIFY_STATUS_MAX])
+bool readiness_notify_next_word(char **text, enum NotifyWord *word, char status[NOTIFY_STATUS_MAX])
 {
         char *line = *text;
         size_t len = strcspn(line, "\n");

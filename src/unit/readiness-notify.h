@@ -21,13 +21,13 @@ typedef struct NotifySocket {
 } NotifySocket;
 
 /* Returns 0 or a negative errno. */
-int notify_socket_init(NotifySocket *s);
+int readiness_notify_socket_init(NotifySocket *s);
 /* Removes socket and directory. Twice is safe. */
-void notify_socket_deinit(NotifySocket *s);
+void readiness_notify_socket_deinit(NotifySocket *s);
 /* Reads one datagram into BUF, NUL-terminated. Returns its length, 0 for one that does not count
  * (empty, too long, of a foreign user), or a negative errno (-EAGAIN: none is left). */
-int notify_socket_read(NotifySocket *s, char *buf, size_t size);
+int readiness_notify_socket_read(NotifySocket *s, char *buf, size_t size);
 
 /* Takes the first line off *TEXT, NUL-terminating it, and classifies it. STATUS, if that is what it
  * was, is its text with control characters made blanks. Returns false at the end of the text. */
-bool notify_next_word(char **text, enum NotifyWord *word, char status[NOTIFY_STATUS_MAX]);
+bool readiness_notify_next_word(char **text, enum NotifyWord *word, char status[NOTIFY_STATUS_MAX]);

@@ -57,7 +57,7 @@ static void end_attempt(Probe *p)
 
 static void succeed(Probe *p)
 {
-        probe_stop(p);
+        readiness_probe_stop(p);
         p->handler(p->userdata);
 }
 
@@ -256,7 +256,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-int probe_init(Probe *p, sd_event *event, Reaper *reaper, const ReadinessConfig *config, ProbeHandler handler,
+int readiness_probe_init(Probe *p, sd_event *event, Reaper *reaper, const ReadinessConfig *config, ProbeHandler handler,
         void *userdata)
 {
         int r;
@@ -273,7 +273,7 @@ int probe_init(Probe *p, sd_event *event, Reaper *reaper, const ReadinessConfig 
         return r < 0 ? r : 0;
 }
 
-void probe_deinit(Probe *p)
+void readiness_probe_deinit(Probe *p)
 {
         if (!p->event)
                 return;
@@ -282,16 +282,16 @@ void probe_deinit(Probe *p)
         p->event = NULL;
 }
 
-int probe_start(Probe *p)
+int readiness_probe_start(Probe *p)
 {
-        probe_stop(p);
+        readiness_probe_stop(p);
         p->active = true;
         p->attempts = 0;
         arm(p, next_interval(p));
         return 0;
 }
 
-void probe_stop(Probe *p)
+void readiness_probe_stop(Probe *p)
 {
         if (!p->active)
                 return;

@@ -26,9 +26,9 @@ struct Probe {
         ReaperWatch watch;
 };
 
-int probe_init(Probe *p, sd_event *event, Reaper *reaper, const ReadinessConfig *config, ProbeHandler handler,
+int readiness_probe_init(Probe *p, sd_event *event, Reaper *reaper, const ReadinessConfig *config, ProbeHandler handler,
         void *userdata);
-void probe_deinit(Probe *p);
+void readiness_probe_deinit(Probe *p);
 /* Returns 0 or a negative errno. The handler is called from the loop only. */
-int probe_start(Probe *p);
-void probe_stop(Probe *p);
+int readiness_probe_start(Probe *p);
+void readiness_probe_stop(Probe *p);

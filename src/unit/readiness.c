@@ -57,7 +57,7 @@ static void hear(Readiness *r, char *text)
         char status[NOTIFY_STATUS_MAX];
         enum NotifyWord word;
 
-        while (notify_next_word(&text, &word, status))
+        while (readiness_notify_next_word(&text, &word, status))
                 switch (word) {
                 case NOTIFY_WORD_READY:
                         set_ready(r, true);
@@ -79,7 +79,7 @@ static void hear(Readiness *r, char *text)
 static bool read_notify(Readiness *r)
 {
         char datagram[DATAGRAM_MAX];
-        int n = notify_socket_read(&r->notify, datagram, sizeof(datagram));
+        int n = readiness_notify_socket_read(&r->notify, datagram, sizeof(datagram));
 
         if (n > 0 && r->active)
                 hear(r, datagram);
@@ -132,7 +132,7 @@ static int set_up(Readiness *r, sd_event *event, Reaper *reaper)
                 e = sd_event_add_defer(event, &r->at_once, on_at_once, r);
                 return e < 0 ? e : sd_event_source_set_enabled(r->at_once, SD_EVENT_OFF);
         case READINESS_NOTIFY:
-                e = notify_socket_init(&r->notify);
+                e = readiness_notify_socket_init(&r->notify);
                 return e < 0 ? e : sd_event_add_io(event, &r->io, r->notify.fd, EPOLLIN, on_io, r);
         case READINESS_FD:
                 e = open_pipe(r);
@@ -140,10 +140,10 @@ static int set_up(Readiness *r, sd_event *event, Reaper *reaper)
         case READINESS_EXEC:
                 if (!reaper)
                         return -EINVAL;
-                return probe_init(&r->probe, event, reaper, r->config, on_probe, r);
+                return readiness_probe_init(&r->probe, event, reaper, r->config, on_probe, r);
         case READINESS_TCP:
         case READINESS_HTTP:
-                return probe_init(&r->probe, event, reaper, r->config, on_probe, r);
+                return readiness_probe_init(&r->probe, event, reaper, r->config, on_probe, r);
         }
         return -EINVAL;
 }
@@ -174,8 +174,8 @@ Readiness *readiness_free(Readiness *r)
         readiness_stop(r);
         sd_event_source_disable_unref(r->at_once);
         sd_event_source_disable_unref(r->io);
-        probe_deinit(&r->probe);
-        notify_socket_deinit(&r->notify);
+        readiness_probe_deinit(&r->probe);
+        readiness_notify_socket_deinit(&r->notify);
         fd_close(r->pipe[0]);
         fd_close(r->pipe[1]);
         free(r);
@@ -192,7 +192,7 @@ int readiness_start(Readiness *r)
         r->active = true;
         if (r->at_once)
                 return sd_event_source_set_enabled(r->at_once, SD_EVENT_ONESHOT);
-        return r->probe.event ? probe_start(&r->probe) : 0;
+        return r->probe.event ? readiness_probe_start(&r->probe) : 0;
 }
 
 void readiness_stop(Readiness *r)
@@ -203,7 +203,7 @@ void readiness_stop(Readiness *r)
         if (r->at_once)
                 (void)sd_event_source_set_enabled(r->at_once, SD_EVENT_OFF);
         if (r->probe.event)
-                probe_stop(&r->probe);
+                readiness_probe_stop(&r->probe);
 }
 
 const char *readiness_env(const Readiness *r)

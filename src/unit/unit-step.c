@@ -52,13 +52,24 @@ bool unit_step_is_rest(enum UnitState state)
         return RESTS & (1U << state);
 }
 
-static void write_cause(const UnitStep *s, char *buf, size_t size)
+/* What a timer that fired in this state had waited for. */
+static const char *timer_cause(enum UnitState old)
+{
+        return old == UNIT_STATE_RUNNING       ? "not ready in time"
+                : old == UNIT_STATE_STOPPING   ? "grace over"
+                : old == UNIT_STATE_RELEASING  ? "no answer"
+                                               : "delay over";
+}
+
+static void write_cause(const UnitStep *s, enum UnitState old, char *buf, size_t size)
 {
         const UnitEvent *e = s->event;
         char name[SIGNAL_NAME_MAX];
 
         if (s->m->reason == UNIT_REASON_LIMIT)
                 snprintf(buf, size, "too many starts");
+        else if (e->type == UNIT_EVENT_TIMER)
+                snprintf(buf, size, "%s", timer_cause(old));
         else if (e->type == UNIT_EVENT_EXITED && e->signal)
                 snprintf(buf, size, "killed by %s", signal_to_string(e->signal, name));
         else if (e->type == UNIT_EVENT_EXITED)
@@ -107,7 +118,7 @@ void unit_step_set_state(UnitStep *s, enum UnitState state)
         assert(legal_steps[old] & (1U << state));
         m->state = state;
         m->state_since_usec = s->event->now_usec;
-        write_cause(s, cause, sizeof(cause));
+        write_cause(s, old, cause, sizeof(cause));
         snprintf(unit_step_push(s, UNIT_EFFECT_TRACE)->text, UNIT_TRACE_MAX, "%s -> %s (%s)", unit_state_to_string(old),
                 unit_state_to_string(state), cause);
         drop(s, old);
