@@ -57,8 +57,14 @@ static void start_janitor(SequenceGate *gate, bool has_number)
 {
         Event event = event_now(EVENT_START);
 
-        if (!has_number && gate->janitor.state != JANITOR_OFF)
-                return; /* waiting already, and looking after the records as it is */
+        if (!has_number && gate->janitor.state != JANITOR_OFF) {
+                /* Waiting already. The janitor has no watch on the pool, but the sequence has while it
+                 * waits: a holder whose znode went away is dead from now on, so look at the lists again. */
+                event.kind = EVENT_WATCH;
+                event.watch.kind = WATCH_CHILDREN;
+                step_janitor(gate, &event);
+                return;
+        }
         janitor_set_number(&gate->janitor, has_number, gate->sequence.number);
         step_janitor(gate, &event);
 }
