@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "client/auth.h"
+#include "manager/journal.h"
 #include "manager/manager.h"
 #include "manager/notify.h"
 #include "util/clock.h"
@@ -257,6 +258,7 @@ static int run(const RunOptions *o, char **command, const sigset_t *blocked, con
                         .acl = o->common.acl}};
         int r;
 
+        (void)journal_init(unit.name);
         unit.policy.await_ready = o->readiness.kind != READINESS_NONE;
         random_uuid(id);
         fill_record(&unit.sequence.text, unit.name);
