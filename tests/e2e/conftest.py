@@ -3,6 +3,7 @@
     zk           one ZooKeeper server for the whole run (tick 500 ms, so sessions of 1 s and more)
     ensemble3    three servers for the tests of one file, which may stop, pause and restart them
     root         a znode path nobody else uses, for --root
+    supervise    zksup run with a command that reports each of its starts (supervised.py)
     run_zksup    starts zksup with --connect and --root filled in; whatever still runs at the end
                  of the test is stopped, and killed with a failure if it does not stop
     kazoo        a connected foreign client (Python)
@@ -11,6 +12,7 @@ The programs under test are named by ZKSUP_BIN and ZKSUP_GUARD; meson sets both.
 """
 
 import os
+import signal
 import uuid
 
 import pytest
@@ -18,6 +20,7 @@ from kazoo.client import KazooClient
 
 import zk_server
 from harness import Zksup, children_of, is_alive
+from supervised import Supervised
 from zk_server import wait_for
 
 
@@ -88,6 +91,7 @@ def run_zksup(request, zksup, root, tmp_path):
     for process in started:
         if process.process.poll() is None:
             process.signal()
+            process.signal(signal.SIGCONT)  # a test that failed may have left it stopped
     for process in started:
         try:
             process.wait()
@@ -96,6 +100,19 @@ def run_zksup(request, zksup, root, tmp_path):
             process.process.wait()
             stubborn.append(process)
     assert not stubborn, f"did not end within 20 s of TERM: {stubborn}"
+    for process in started:
+        process.check_sanitizers()
+
+
+@pytest.fixture
+def supervise(run_zksup, tmp_path):
+    """supervise(OPTION..., script="exec sleep 600", command=None) -> Supervised. `script` runs in a
+    shell after the report; `command` (a list) replaces the shell; the rest goes to run_zksup."""
+
+    def start(*options, script="exec sleep 600", command=None, env=None, **rest):
+        return Supervised(run_zksup, tmp_path, options, script, command, env, **rest)
+
+    return start
 
 
 __all__ = ["children_of", "is_alive", "wait_for", "Zksup"]

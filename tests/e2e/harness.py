@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 
@@ -22,6 +23,11 @@ class Zksup:
 
     def __repr__(self):
         return f"<{' '.join(self.argv)}: status {self.process.poll()}, err {self.err[-500:]!r}>"
+
+    def check_sanitizers(self):
+        """Fails if a sanitizer has found something in this process, whatever its exit status."""
+        found = re.search(r"ERROR: \w+Sanitizer|runtime error:", self.err)
+        assert not found, f"{found.group()} in {self.argv}:\n{self.err[-6000:]}"
 
     @property
     def pid(self):
