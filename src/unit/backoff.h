@@ -14,18 +14,18 @@
 #include "util/random.h"
 
 typedef struct BackoffPolicy {
-        uint64_t initial_usec;  /* 0: never a delay */
-        uint64_t cap_usec;      /* at least initial_usec */
-        uint64_t healthy_usec;  /* a run this long is a success; 0: every run is */
+        uint64_t initial_usec;   /* 0: never a delay */
+        uint64_t cap_usec;       /* at least initial_usec */
+        uint64_t healthy_usec;   /* a run this long is a success; 0: every run is */
         uint32_t factor_percent; /* 200 doubles; below 100 counts as 100 */
         uint32_t jitter_percent; /* 0 none, 50 "equal", 100 "full"; above 100 counts as 100 */
-        uint32_t limit;         /* starts allowed within window_usec; 0: no limit */
+        uint32_t limit;          /* starts allowed within window_usec; 0: no limit */
         uint64_t window_usec;
 } BackoffPolicy;
 
 typedef struct Backoff {
         BackoffPolicy policy;
-        uint64_t base_usec;   /* delay of the next failed run before jitter; 0 before the first */
+        uint64_t base_usec; /* delay of the next failed run before jitter; 0 before the first */
         uint64_t window_start_usec;
         uint32_t window_count; /* starts in the window; 0: no window is open */
 } Backoff;

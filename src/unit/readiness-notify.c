@@ -25,7 +25,8 @@ static int make_directory(char **out)
                         return -ENOMEM;
                 }
                 /* Room for "/socket" and NUL too. */
-                if (strlen(path) + sizeof("/socket") <= sizeof(((struct sockaddr_un *)0)->sun_path) && mkdtemp(path)) {
+                if (strlen(path) + sizeof("/socket") <= sizeof(((struct sockaddr_un *)0)->sun_path) &&
+                        mkdtemp(path)) {
                         *out = TAKE(path);
                         return 0;
                 }

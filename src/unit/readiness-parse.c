@@ -31,7 +31,8 @@ static int set_host(ReadinessConfig *c, const char *host, size_t len, const Prob
         if (strcmp(c->host, "localhost") == 0)
                 snprintf(c->host, sizeof(c->host), "127.0.0.1");
         if (inet_pton(AF_INET, c->host, &four) != 1 && inet_pton(AF_INET6, c->host, &six) != 1)
-                return problem(p, "names a host: write localhost or a numeric address, names are not looked up");
+                return problem(
+                        p, "names a host: write localhost or a numeric address, names are not looked up");
         return 0;
 }
 
@@ -48,7 +49,8 @@ static int set_port(ReadinessConfig *c, const char *text, size_t len, const Prob
 }
 
 /* HOST, HOST:PORT, [HOST6]:PORT or, if a port is needed, PORT alone. */
-static int parse_authority(ReadinessConfig *c, const char *text, size_t len, bool needs_port, const Problem *p)
+static int parse_authority(
+        ReadinessConfig *c, const char *text, size_t len, bool needs_port, const Problem *p)
 {
         const char *end = text + len, *host = text, *host_end, *colon;
         int r;
@@ -140,8 +142,9 @@ static int parse(const char *text, ReadinessConfig *c, const Problem *p)
                 c->kind = READINESS_EXEC;
                 return parse_exec(c, text + strlen("exec:"), p);
         } else {
-                return problem(p, "is no readiness: write none, notify, fd:3, tcp:PORT, http://HOST:PORT/PATH or "
-                                  "exec:PROGRAM");
+                return problem(p,
+                        "is no readiness: write none, notify, fd:3, tcp:PORT, http://HOST:PORT/PATH or "
+                        "exec:PROGRAM");
         }
         return 0;
 }

@@ -93,7 +93,7 @@ static bool is_connected_to_itself(int fd)
         socklen_t own_len = sizeof(own), peer_len = sizeof(peer);
 
         return getsockname(fd, &own.any, &own_len) == 0 && getpeername(fd, &peer.any, &peer_len) == 0 &&
-                own_len == peer_len && memcmp(&own, &peer, own_len) == 0;
+               own_len == peer_len && memcmp(&own, &peer, own_len) == 0;
 }
 
 static bool send_request(Probe *p)
@@ -104,9 +104,10 @@ static bool send_request(Probe *p)
         int len;
 
         len = snprintf(request, sizeof(request),
-                "GET %s HTTP/1.0\r\nHost: %s%s%s:%u\r\nUser-Agent: zksup\r\nConnection: close\r\n\r\n", c->path,
-                six ? "[" : "", c->host, six ? "]" : "", c->port);
-        return len > 0 && (size_t)len < sizeof(request) && send(p->fd, request, (size_t)len, MSG_NOSIGNAL) == len;
+                "GET %s HTTP/1.0\r\nHost: %s%s%s:%u\r\nUser-Agent: zksup\r\nConnection: close\r\n\r\n",
+                c->path, six ? "[" : "", c->host, six ? "]" : "", c->port);
+        return len > 0 && (size_t)len < sizeof(request) &&
+               send(p->fd, request, (size_t)len, MSG_NOSIGNAL) == len;
 }
 
 /* "HTTP/1.x 2" is all that has to be seen. */
@@ -135,7 +136,8 @@ static void on_connected(Probe *p)
         int error = 0;
         socklen_t len = sizeof(error);
 
-        if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error || is_connected_to_itself(p->fd)) {
+        if (getsockopt(p->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error ||
+                is_connected_to_itself(p->fd)) {
                 fail(p);
                 return;
         }
@@ -210,8 +212,8 @@ static int spawn_program(pid_t *pid, char *const *argv)
         (void)posix_spawnattr_setsigmask(&attr, &none);
         (void)posix_spawnattr_setsigdefault(&attr, &all);
         (void)posix_spawnattr_setpgroup(&attr, 0);
-        (void)posix_spawnattr_setflags(&attr,
-                POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+        (void)posix_spawnattr_setflags(
+                &attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
         r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         if (r == 0)
                 r = posix_spawnp(pid, argv[0], &actions, &attr, argv, environ);
@@ -256,8 +258,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-int readiness_probe_init(Probe *p, sd_event *event, Reaper *reaper, const ReadinessConfig *config, ProbeHandler handler,
-        void *userdata)
+int readiness_probe_init(Probe *p, sd_event *event, Reaper *reaper, const ReadinessConfig *config,
+        ProbeHandler handler, void *userdata)
 {
         int r;
 

@@ -26,8 +26,8 @@ struct Probe {
         ReaperWatch watch;
 };
 
-int readiness_probe_init(Probe *p, sd_event *event, Reaper *reaper, const ReadinessConfig *config, ProbeHandler handler,
-        void *userdata);
+int readiness_probe_init(Probe *p, sd_event *event, Reaper *reaper, const ReadinessConfig *config,
+        ProbeHandler handler, void *userdata);
 void readiness_probe_deinit(Probe *p);
 /* Returns 0 or a negative errno. The handler is called from the loop only. */
 int readiness_probe_start(Probe *p);

@@ -46,8 +46,8 @@ typedef struct ReadinessConfig {
         char *path;                    /* http: path and query */
         char *words;                   /* exec: what argv points into */
         char *argv[READINESS_ARGS_MAX + 1];
-        uint64_t interval_usec;        /* between probes; 0: 100 ms */
-        uint64_t probe_usec;           /* limit of a single probe; 0: 2 s */
+        uint64_t interval_usec; /* between probes; 0: 100 ms */
+        uint64_t probe_usec;    /* limit of a single probe; 0: 2 s */
 } ReadinessConfig;
 
 enum ReadinessEventType {

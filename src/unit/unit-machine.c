@@ -366,7 +366,8 @@ static void on_suspended(UnitStep *s)
                 return;
         m->suspended = true;
         if (m->state == UNIT_STATE_RUNNING || m->state == UNIT_STATE_READY)
-                suspend_running(s); /* STARTING: once it has started; elsewhere nothing runs, or not for long */
+                suspend_running(
+                        s); /* STARTING: once it has started; elsewhere nothing runs, or not for long */
 }
 
 static void on_resumed(UnitStep *s)

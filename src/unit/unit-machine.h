@@ -31,11 +31,23 @@
  *
  * What the caller owes. After SPAWN_GUARD: GUARD_READY or GUARD_FAILED. After START: STARTED or
  * EXEC_FAILED, and in the end, always, one TREE_EMPTY (also after EXEC_FAILED and after GUARD_LOST,
- * when the supervisor itself kills and proves). After OPEN_GATE: GATE_OPEN, GATE_LOST or GATE_FAILED,
- * or nothing for as long as somebody else holds it; gates that are waiting find a new session
- * themselves. After RELEASE_GATE: one GATE_CLOSED, also if the session was lost meanwhile. After
- * DISMISS_GUARD nothing more of that guard is fed in. TIMER at unit_machine_deadline(); early or
- * superfluous ones do no harm.
+ * when the supervisor itself kills and proves). After OPEN_GATE: GATE_OPEN, GATE_LOST or
+ * GATE_FAILED, or nothing for as long as somebody else holds it; gates that are waiting find a new
+ * session themselves; with GATE_FAILED nothing is asked for any more, without a RELEASE_GATE. After
+ * RELEASE_GATE: one GATE_CLOSED, also if the session was lost meanwhile. After DISMISS_GUARD nothing
+ * more of that guard is fed in. TIMER at unit_machine_deadline(); early or superfluous ones do no
+ * harm.
+ *
+ * What comes out. The status of the command: its code, or 128 + the signal that killed it, also after a
+ * stop by an operator; 128 + the asking signal if nothing had run. 120: the hold was lost under the command
+ * (without reacquire). 127, 126: it could not be executed; before it ever ran that FAILs at once, with
+ * any restart policy, unless the host was only short of something; later it counts as a failed run,
+ * because an upgrade may replace the file at that moment. 125: no guard, not ready in time, the status was
+ * lost. A limit that is hit gives the status of the last run, or 125 if that was 0.
+ *
+ * A run that ends by itself, fails to start or does not get ready counts for backoff and limit; a stop
+ * for a lost hold, a low lease, a suspension or a request does not, and is followed by a start without
+ * delay.
  *
  * Deliberately impossible: a start without an open gate, a restart that keeps an old token (a lost
  * hold is asked for again and the command gets a new environment), and giving a hold back because
@@ -63,11 +75,11 @@ enum UnitWant {
 };
 
 enum UnitState {
-        UNIT_STATE_DOWN,      /* at rest: asked to be */
-        UNIT_STATE_GUARD,     /* the guard is being started */
-        UNIT_STATE_GATE,      /* guard ready, waiting for the gates */
-        UNIT_STATE_STARTING,  /* the guard was told to start the command */
-        UNIT_STATE_RUNNING,   /* started, readiness awaited */
+        UNIT_STATE_DOWN,     /* at rest: asked to be */
+        UNIT_STATE_GUARD,    /* the guard is being started */
+        UNIT_STATE_GATE,     /* guard ready, waiting for the gates */
+        UNIT_STATE_STARTING, /* the guard was told to start the command */
+        UNIT_STATE_RUNNING,  /* started, readiness awaited */
         UNIT_STATE_READY,
         UNIT_STATE_STOPPING,  /* stop signal sent or main process ended; the grace runs */
         UNIT_STATE_KILLING,   /* SIGKILL to the tree until it is proved empty */
@@ -81,18 +93,18 @@ enum UnitState {
 /* Why the unit is where it is: of the stop while stopping, of the last change otherwise. */
 enum UnitReason {
         UNIT_REASON_NONE,
-        UNIT_REASON_OPERATOR,     /* a request: stop, a signal to zksup, a reload */
-        UNIT_REASON_RESTART,      /* a request: restart */
-        UNIT_REASON_EXITED,       /* the command ended by itself */
+        UNIT_REASON_OPERATOR, /* a request: stop, a signal to zksup, a reload */
+        UNIT_REASON_RESTART,  /* a request: restart */
+        UNIT_REASON_EXITED,   /* the command ended by itself */
         UNIT_REASON_EXEC_FAILED,
         UNIT_REASON_GUARD_FAILED, /* could not be started */
         UNIT_REASON_GUARD_LOST,   /* died or was stopped under the command */
         UNIT_REASON_HOLD_LOST,
-        UNIT_REASON_LEASE_LOW,    /* the guard stopped the command: its lease was running out */
-        UNIT_REASON_SUSPENDED,    /* on_suspend = stop */
+        UNIT_REASON_LEASE_LOW, /* the guard stopped the command: its lease was running out */
+        UNIT_REASON_SUSPENDED, /* on_suspend = stop */
         UNIT_REASON_READY_TIMEOUT,
-        UNIT_REASON_GATE_FAILED,  /* refused, or not acquired in time */
-        UNIT_REASON_LIMIT,        /* too many starts */
+        UNIT_REASON_GATE_FAILED, /* refused, or not acquired in time */
+        UNIT_REASON_LIMIT,       /* too many starts */
         UNIT_REASON_COUNT,
 };
 
@@ -118,38 +130,38 @@ typedef struct UnitPolicy {
         enum UnitRestart restart;
         enum UnitOnSuspend on_suspend;
         enum UnitOnLoss on_loss;
-        bool reacquire;             /* ask for a lost hold again; else the unit FAILs with 120 */
-        bool await_ready;           /* false: ready as soon as started */
-        int suspend_signal;         /* for UNIT_ON_SUSPEND_SIGNAL */
-        int stop_signal;            /* 0: the signal that DOWN brings, else SIGTERM */
-        uint64_t grace_usec;        /* from stop signal to SIGKILL; USEC_INFINITY: never */
-        uint64_t kill_usec;         /* from SIGKILL to WEDGED; USEC_INFINITY: never */
+        bool reacquire;              /* ask for a lost hold again; else the unit FAILs with 120 */
+        bool await_ready;            /* false: ready as soon as started */
+        int suspend_signal;          /* for UNIT_ON_SUSPEND_SIGNAL */
+        int stop_signal;             /* 0: the signal that DOWN brings, else SIGTERM */
+        uint64_t grace_usec;         /* from stop signal to SIGKILL; USEC_INFINITY: never */
+        uint64_t kill_usec;          /* from SIGKILL to WEDGED; USEC_INFINITY: never */
         uint64_t ready_timeout_usec; /* 0 or USEC_INFINITY: none */
-        uint64_t release_usec;      /* how long a wanted end waits for GATE_CLOSED; INFINITY: for ever */
+        uint64_t release_usec;       /* how long a wanted end waits for GATE_CLOSED; INFINITY: for ever */
         BackoffPolicy backoff;
 } UnitPolicy;
 
 enum UnitEventType {
-        UNIT_EVENT_UP,            /* want up; from rest it also clears backoff and limit */
-        UNIT_EVENT_DOWN,          /* want down; .signal: the signal that asked, or 0 */
-        UNIT_EVENT_RESTART,       /* want up, by way of a stop if something runs; not a failure */
-        UNIT_EVENT_FORCE,         /* want down, and SIGKILL at once (second INT or TERM) */
+        UNIT_EVENT_UP,      /* want up; from rest it also clears backoff and limit */
+        UNIT_EVENT_DOWN,    /* want down; .signal: the signal that asked, or 0 */
+        UNIT_EVENT_RESTART, /* want up, by way of a stop if something runs; not a failure */
+        UNIT_EVENT_FORCE,   /* want down, and SIGKILL at once (second INT or TERM) */
         UNIT_EVENT_GUARD_READY,
-        UNIT_EVENT_GUARD_FAILED,  /* .value: positive errno */
-        UNIT_EVENT_GUARD_LOST,    /* died or stopped; its tree, if any, is killed by the supervisor */
-        UNIT_EVENT_GATE_OPEN,     /* all gates open, all holds held */
-        UNIT_EVENT_GATE_LOST,     /* not open any more, stop now */
-        UNIT_EVENT_GATE_FAILED,   /* will not open; .value: exit status (121, 123, 124, 125) */
-        UNIT_EVENT_GATE_CLOSED,   /* the answer to RELEASE_GATE */
-        UNIT_EVENT_SUSPENDED,     /* no contact; the lease goes on running out */
-        UNIT_EVENT_RESUMED,       /* a renewal was acknowledged */
-        UNIT_EVENT_SESSION_LOST,  /* for units without holds; with holds GATE_LOST says it */
-        UNIT_EVENT_LEASE_LOW,     /* the guard has begun to stop the tree by its own timer */
-        UNIT_EVENT_STARTED,       /* .value: pid */
-        UNIT_EVENT_EXEC_FAILED,   /* .value: positive errno */
-        UNIT_EVENT_EXITED,        /* the main process: .value exit code, or .signal that killed it */
-        UNIT_EVENT_TREE_EMPTY,    /* proved: nothing of the tree is left; .guard_gone */
-        UNIT_EVENT_JOB_STOPPED,   /* the main process was stopped by job control; .signal */
+        UNIT_EVENT_GUARD_FAILED, /* .value: positive errno */
+        UNIT_EVENT_GUARD_LOST,   /* died or stopped; its tree, if any, is killed by the supervisor */
+        UNIT_EVENT_GATE_OPEN,    /* all gates open, all holds held */
+        UNIT_EVENT_GATE_LOST,    /* not open any more, stop now */
+        UNIT_EVENT_GATE_FAILED,  /* will not open; .value: exit status (121, 123, 124, 125) */
+        UNIT_EVENT_GATE_CLOSED,  /* the answer to RELEASE_GATE */
+        UNIT_EVENT_SUSPENDED,    /* no contact; the lease goes on running out */
+        UNIT_EVENT_RESUMED,      /* a renewal was acknowledged */
+        UNIT_EVENT_SESSION_LOST, /* for units without holds; with holds GATE_LOST says it */
+        UNIT_EVENT_LEASE_LOW,    /* the guard has begun to stop the tree by its own timer */
+        UNIT_EVENT_STARTED,      /* .value: pid */
+        UNIT_EVENT_EXEC_FAILED,  /* .value: positive errno */
+        UNIT_EVENT_EXITED,       /* the main process: .value exit code, or .signal that killed it */
+        UNIT_EVENT_TREE_EMPTY,   /* proved: nothing of the tree is left; .guard_gone */
+        UNIT_EVENT_JOB_STOPPED,  /* the main process was stopped by job control; .signal */
         UNIT_EVENT_READY_OK,
         UNIT_EVENT_READY_LOST,    /* says itself that it is not ready now (a reload) */
         UNIT_EVENT_READY_TIMEOUT, /* from the probe; the machine's own timeout is TIMER */
@@ -167,24 +179,24 @@ typedef struct UnitEvent {
 
 enum UnitEffectType {
         UNIT_EFFECT_SPAWN_GUARD,
-        UNIT_EFFECT_DISMISS_GUARD,   /* the guard is not needed; forget it */
-        UNIT_EFFECT_OPEN_GATE,       /* ask; idempotent */
-        UNIT_EFFECT_RELEASE_GATE,    /* give back or stop asking; the tree is proved dead */
-        UNIT_EFFECT_GATE_DEAD,       /* the tree of the lost hold is proved dead: its record may go */
+        UNIT_EFFECT_DISMISS_GUARD, /* the guard is not needed; forget it */
+        UNIT_EFFECT_OPEN_GATE,     /* ask; idempotent */
+        UNIT_EFFECT_RELEASE_GATE,  /* give back or stop asking; the tree is proved dead */
+        UNIT_EFFECT_GATE_DEAD,     /* the tree of the lost hold is proved dead: its record may go */
         UNIT_EFFECT_START,
-        UNIT_EFFECT_STOP,            /* .signal then SIGCONT to the tree; .usec grace */
-        UNIT_EFFECT_KILL,            /* SIGKILL the tree and prove it empty */
-        UNIT_EFFECT_SIGNAL,          /* .signal to the main process */
+        UNIT_EFFECT_STOP,   /* .signal then SIGCONT to the tree; .usec grace */
+        UNIT_EFFECT_KILL,   /* SIGKILL the tree and prove it empty */
+        UNIT_EFFECT_SIGNAL, /* .signal to the main process */
         UNIT_EFFECT_FREEZE,
         UNIT_EFFECT_THAW,
         UNIT_EFFECT_WATCH_READY,
         UNIT_EFFECT_UNWATCH_READY,
         UNIT_EFFECT_NOTIFY_READY,
         UNIT_EFFECT_NOTIFY_STOPPING,
-        UNIT_EFFECT_JOB_STOPPED,     /* .signal: zksup may stop itself and take the terminal back */
-        UNIT_EFFECT_WEDGED,          /* the tree outlived SIGKILL by kill_usec */
-        UNIT_EFFECT_FINISHED,        /* at rest now; .value: exit status */
-        UNIT_EFFECT_TRACE,           /* .text: "old -> new (cause)" */
+        UNIT_EFFECT_JOB_STOPPED, /* .signal: zksup may stop itself and take the terminal back */
+        UNIT_EFFECT_WEDGED,      /* the tree outlived SIGKILL by kill_usec */
+        UNIT_EFFECT_FINISHED,    /* at rest now; .value: exit status */
+        UNIT_EFFECT_TRACE,       /* .text: "old -> new (cause)" */
         UNIT_EFFECT_COUNT,
 };
 
@@ -214,7 +226,7 @@ enum UnitGate {
         UNIT_GATE_CLOSED,
         UNIT_GATE_ASKED,
         UNIT_GATE_OPEN,
-        UNIT_GATE_LOST,      /* lost while a tree was there */
+        UNIT_GATE_LOST, /* lost while a tree was there */
         UNIT_GATE_RELEASING,
 };
 
@@ -229,14 +241,14 @@ typedef struct UnitMachine {
         enum UnitState rest; /* where RELEASING leads if nothing else is wanted by then */
         bool tree;           /* between START and TREE_EMPTY */
         bool frozen, suspended, wedged;
-        bool started, ran;   /* since UP from rest: START was asked for, STARTED was heard */
-        bool ready_early;    /* READY_OK overtook STARTED */
-        bool exited;         /* the last run left an exit status in exit_status */
-        int pid;             /* main process, 0 if none */
-        int exit_status;     /* of the last run: code, or 128 + signal */
-        int final_status;    /* valid at rest, and on the way there in RELEASING */
-        int exec_errno;      /* of EXEC_FAILED in the last run, else 0 */
-        int down_signal;     /* that DOWN brought */
+        bool started, ran; /* since UP from rest: START was asked for, STARTED was heard */
+        bool ready_early;  /* READY_OK overtook STARTED */
+        bool exited;       /* the last run left an exit status in exit_status */
+        int pid;           /* main process, 0 if none */
+        int exit_status;   /* of the last run: code, or 128 + signal */
+        int final_status;  /* valid at rest, and on the way there in RELEASING */
+        int exec_errno;    /* of EXEC_FAILED in the last run, else 0 */
+        int down_signal;   /* that DOWN brought */
         uint64_t state_since_usec, started_usec, ready_usec;
         uint64_t timer_usec; /* what the state waits for: grace, kill, delay, readiness, release */
         uint64_t restarts;   /* starts after the first since UP from rest */

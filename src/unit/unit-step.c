@@ -55,10 +55,10 @@ bool unit_step_is_rest(enum UnitState state)
 /* What a timer that fired in this state had waited for. */
 static const char *timer_cause(enum UnitState old)
 {
-        return old == UNIT_STATE_RUNNING       ? "not ready in time"
-                : old == UNIT_STATE_STOPPING   ? "grace over"
-                : old == UNIT_STATE_RELEASING  ? "no answer"
-                                               : "delay over";
+        return old == UNIT_STATE_RUNNING     ? "not ready in time"
+               : old == UNIT_STATE_STOPPING  ? "grace over"
+               : old == UNIT_STATE_RELEASING ? "no answer"
+                                             : "delay over";
 }
 
 static void write_cause(const UnitStep *s, enum UnitState old, char *buf, size_t size)
@@ -75,7 +75,8 @@ static void write_cause(const UnitStep *s, enum UnitState old, char *buf, size_t
         else if (e->type == UNIT_EVENT_EXITED)
                 snprintf(buf, size, "exited with %d", e->value);
         else if (e->type == UNIT_EVENT_EXEC_FAILED || e->type == UNIT_EVENT_GUARD_FAILED)
-                snprintf(buf, size, "%s: %s", unit_event_to_string(e->type), strerrorname_np(e->value) ?: "?");
+                snprintf(
+                        buf, size, "%s: %s", unit_event_to_string(e->type), strerrorname_np(e->value) ?: "?");
         else
                 snprintf(buf, size, "%s", unit_event_to_string(e->type));
 }
@@ -119,8 +120,8 @@ void unit_step_set_state(UnitStep *s, enum UnitState state)
         m->state = state;
         m->state_since_usec = s->event->now_usec;
         write_cause(s, old, cause, sizeof(cause));
-        snprintf(unit_step_push(s, UNIT_EFFECT_TRACE)->text, UNIT_TRACE_MAX, "%s -> %s (%s)", unit_state_to_string(old),
-                unit_state_to_string(state), cause);
+        snprintf(unit_step_push(s, UNIT_EFFECT_TRACE)->text, UNIT_TRACE_MAX, "%s -> %s (%s)",
+                unit_state_to_string(old), unit_state_to_string(state), cause);
         drop(s, old);
 }
 
@@ -153,7 +154,8 @@ static void start(UnitStep *s)
 {
         UnitMachine *m = s->m;
 
-        assert(m->want == UNIT_WANT_UP && m->gate == UNIT_GATE_OPEN && m->guard == UNIT_GUARD_READY && !m->tree);
+        assert(m->want == UNIT_WANT_UP && m->gate == UNIT_GATE_OPEN && m->guard == UNIT_GUARD_READY &&
+                !m->tree);
         m->tree = true;
         m->exited = false;
         m->exec_errno = 0;
@@ -171,7 +173,8 @@ void unit_step_proceed(UnitStep *s)
 {
         UnitMachine *m = s->m;
 
-        assert(m->want == UNIT_WANT_UP && !m->tree && m->gate != UNIT_GATE_LOST && m->gate != UNIT_GATE_RELEASING);
+        assert(m->want == UNIT_WANT_UP && !m->tree && m->gate != UNIT_GATE_LOST &&
+                m->gate != UNIT_GATE_RELEASING);
         if (m->guard != UNIT_GUARD_READY) {
                 if (m->state != UNIT_STATE_GUARD)
                         unit_step_set_state(s, UNIT_STATE_GUARD);
@@ -229,6 +232,7 @@ static void ask_anew(UnitStep *s)
 {
         UnitMachine *m = s->m;
 
+        assert(!m->tree && m->gate == UNIT_GATE_OPEN);
         unit_step_push(s, UNIT_EFFECT_RELEASE_GATE);
         m->gate = UNIT_GATE_RELEASING;
         m->rest = UNIT_STATE_COUNT;
@@ -249,7 +253,9 @@ void unit_step_stop(UnitStep *s, enum UnitReason reason)
         UnitMachine *m = s->m;
         UnitEffect *e = unit_step_push(s, UNIT_EFFECT_STOP);
 
-        e->signal = m->policy.stop_signal ?: m->want == UNIT_WANT_DOWN && m->down_signal ? m->down_signal : SIGTERM;
+        e->signal = m->policy.stop_signal
+                            ?: m->want == UNIT_WANT_DOWN && m->down_signal ? m->down_signal
+                                                                           : SIGTERM;
         e->usec = m->policy.grace_usec;
         m->reason = reason;
         unit_step_set_state(s, UNIT_STATE_STOPPING);
@@ -286,7 +292,7 @@ static int exec_status(int error)
 static bool is_transient(int error)
 {
         return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE || error == ETXTBSY ||
-                error == EINTR;
+               error == EINTR;
 }
 
 static int run_status(const UnitMachine *m)
@@ -308,7 +314,8 @@ static void try_again(UnitStep *s, uint64_t lived_usec)
         uint64_t delay = backoff_next(&m->backoff, &m->random, lived_usec);
 
         if (!backoff_allow(&m->backoff, s->event->now_usec)) {
-                unit_step_go_to_rest(s, UNIT_STATE_FAILED, UNIT_REASON_LIMIT, run_status(m) ?: UNIT_EXIT_FAILURE);
+                unit_step_go_to_rest(
+                        s, UNIT_STATE_FAILED, UNIT_REASON_LIMIT, run_status(m) ?: UNIT_EXIT_FAILURE);
                 return;
         }
         if (delay == 0) {
@@ -367,7 +374,8 @@ static void decide_next(UnitStep *s, bool hold_lost, uint64_t lived_usec)
                 break;
         }
         if (own_end && !wants_restart(m))
-                unit_step_go_to_rest(s, m->reason == UNIT_REASON_EXITED ? UNIT_STATE_FINISHED : UNIT_STATE_FAILED, m->reason,
+                unit_step_go_to_rest(s,
+                        m->reason == UNIT_REASON_EXITED ? UNIT_STATE_FINISHED : UNIT_STATE_FAILED, m->reason,
                         run_status(m));
         else if (hold_lost && !m->policy.reacquire)
                 unit_step_go_to_rest(s, UNIT_STATE_FAILED, UNIT_REASON_HOLD_LOST, UNIT_EXIT_HOLD_LOST);

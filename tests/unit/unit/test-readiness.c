@@ -102,7 +102,8 @@ static void make(Rig *rig, const char *text)
                 fail_msg("%s: %s", text, problem);
         rig->config.interval_usec = 20 * USEC_PER_MSEC;
         rig->config.probe_usec = PROBE_USEC;
-        assert_int_equal(readiness_new(&rig->readiness, rig->event, rig->reaper, &rig->config, on_readiness, rig), 0);
+        assert_int_equal(
+                readiness_new(&rig->readiness, rig->event, rig->reaper, &rig->config, on_readiness, rig), 0);
 }
 
 #define run_until(rig, condition)                                                                            \
@@ -143,7 +144,8 @@ static void every_way_to_be_ready_is_parsed(void **state)
         assert_int_equal(c->port, 81);
         assert_int_equal(readiness_parse("tcp:10.1.2.3:82", c, problem, sizeof(problem)), 0);
         assert_string_equal(c->host, "10.1.2.3");
-        assert_int_equal(readiness_parse("http://localhost:8080/health?full=1#x", c, problem, sizeof(problem)), 0);
+        assert_int_equal(
+                readiness_parse("http://localhost:8080/health?full=1#x", c, problem, sizeof(problem)), 0);
         assert_string_equal(c->host, "127.0.0.1");
         assert_string_equal(c->path, "/health?full=1");
         assert_int_equal(readiness_parse("http:http://[::1]", c, problem, sizeof(problem)), 0);
@@ -190,7 +192,8 @@ static void what_is_wrong_with_a_readiness_is_said(void **state)
 
         assert_int_equal(readiness_parse("tcp:7", &rig->config, problem, sizeof(problem)), 0);
         for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
-                assert_int_equal(readiness_parse(wrong[i].text, &rig->config, problem, sizeof(problem)), -EINVAL);
+                assert_int_equal(
+                        readiness_parse(wrong[i].text, &rig->config, problem, sizeof(problem)), -EINVAL);
                 if (!strstr(problem, wrong[i].says))
                         fail_msg("'%s' gives: %s", wrong[i].text, problem);
                 assert_int_equal(rig->config.port, 7); /* as before */
@@ -233,7 +236,8 @@ static void send_notify(const char *env, const char *text, int along)
                 struct cmsghdr align;
         } control = {};
         struct iovec part = {.iov_base = (char *)text, .iov_len = strlen(text)};
-        struct msghdr message = {.msg_name = &address, .msg_namelen = sizeof(address), .msg_iov = &part, .msg_iovlen = 1};
+        struct msghdr message = {
+                .msg_name = &address, .msg_namelen = sizeof(address), .msg_iov = &part, .msg_iovlen = 1};
         CLEANUP_FD fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
         assert_true(fd >= 0);
@@ -329,7 +333,8 @@ static void notify_of_a_foreign_user_is_dropped(void **state)
         dir = strdup(path);
         assert_non_null(dir);
         *strrchr(dir, '/') = '\0';
-        assert_int_equal(chmod(rig->dir, 0755) | chmod(dir, 0755) | chmod(path, 0777), 0); /* open the doors that protect it */
+        assert_int_equal(chmod(rig->dir, 0755) | chmod(dir, 0755) | chmod(path, 0777),
+                0); /* open the doors that protect it */
         free(dir);
         assert_int_equal(readiness_start(rig->readiness), 0);
         pid = fork();
@@ -431,7 +436,8 @@ static void run_quietly(Rig *rig, uint64_t usec)
         sd_event_source *source = NULL;
         bool over = false;
 
-        assert_true(sd_event_add_time_relative(rig->event, &source, CLOCK_MONOTONIC, usec, 1, on_alarm, &over) >= 0);
+        assert_true(sd_event_add_time_relative(
+                            rig->event, &source, CLOCK_MONOTONIC, usec, 1, on_alarm, &over) >= 0);
         run_until(rig, over);
         sd_event_source_disable_unref(source);
         assert_int_equal(rig->ready, 0);
@@ -471,8 +477,8 @@ static void a_port_of_ipv6_is_tried_too(void **state)
 
 static void only_a_2xx_answer_is_readiness(void **state)
 {
-        static const char *const replies[] = {"HTTP/1.1 503 Service Unavailable\r\n\r\n", "", "220 mail.example ESMTP\r\n",
-                NULL, "HTTP/1.1 204 No Content\r\n\r\n"};
+        static const char *const replies[] = {"HTTP/1.1 503 Service Unavailable\r\n\r\n", "",
+                "220 mail.example ESMTP\r\n", NULL, "HTTP/1.1 204 No Content\r\n\r\n"};
         Rig *rig = *state;
         char text[64], request[1024] = "";
 
@@ -539,8 +545,9 @@ static void a_program_that_hangs_is_killed_with_its_group_and_tried_again(void *
         unsigned n;
 
         snprintf(path, sizeof(path), "%s/probe", rig->dir);
-        snprintf(script, sizeof(script), "#!/bin/sh\nsleep 1000 &\necho $! >> %s/file\necho $$ >> %s/file\nwait\n",
-                rig->dir, rig->dir);
+        snprintf(script, sizeof(script),
+                "#!/bin/sh\nsleep 1000 &\necho $! >> %s/file\necho $$ >> %s/file\nwait\n", rig->dir,
+                rig->dir);
         assert_int_equal(file_write_atomic(path, script, strlen(script), 0700), 0);
         snprintf(text, sizeof(text), "exec:%s", path);
         make(rig, text);
@@ -559,7 +566,8 @@ static void a_program_needs_a_reaper(void **state)
         char problem[100];
 
         assert_int_equal(readiness_parse("exec:true", &rig->config, problem, sizeof(problem)), 0);
-        assert_int_equal(readiness_new(&rig->readiness, rig->event, NULL, &rig->config, on_readiness, rig), -EINVAL);
+        assert_int_equal(
+                readiness_new(&rig->readiness, rig->event, NULL, &rig->config, on_readiness, rig), -EINVAL);
         assert_null(readiness_free(NULL));
 }
 

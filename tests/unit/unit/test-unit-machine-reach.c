@@ -17,7 +17,8 @@
 /* What tells two situations apart: all that a later decision looks at. Times, counters and exit
  * statuses that are only reported do not. */
 typedef struct Key {
-        uint8_t used, want, state, reason, guard, gate, rest, timed, frozen, suspended, ran, early, exited, failed, error;
+        uint8_t used, want, state, reason, guard, gate, rest, timed, frozen, suspended, ran, early, exited,
+                failed, error;
         World w;
 } Key;
 
@@ -149,7 +150,8 @@ static void must_come_to_rest(const Bench *from)
 
         bench_feed(&b, (UnitEvent){.type = UNIT_EVENT_DOWN});
         for (; !unit_machine_is_at_rest(&b.m) && steps < STEPS_MAX; steps++) {
-                assert_false(b.m.state == UNIT_STATE_GUARD || b.m.state == UNIT_STATE_GATE || b.m.state == UNIT_STATE_BACKOFF);
+                assert_false(b.m.state == UNIT_STATE_GUARD || b.m.state == UNIT_STATE_GATE ||
+                             b.m.state == UNIT_STATE_BACKOFF);
                 if (b.w.start_owed)
                         bench_feed(&b, (UnitEvent){.type = UNIT_EVENT_STARTED, .value = 77});
                 else if (b.w.tree)
@@ -225,7 +227,8 @@ static size_t explore(const UnitPolicy *policy)
 
 static void explore_with(enum UnitOnSuspend on_suspend, bool await_ready)
 {
-        static const enum UnitRestart restarts[] = {UNIT_RESTART_ALWAYS, UNIT_RESTART_ON_FAILURE, UNIT_RESTART_NEVER};
+        static const enum UnitRestart restarts[] = {
+                UNIT_RESTART_ALWAYS, UNIT_RESTART_ON_FAILURE, UNIT_RESTART_NEVER};
         UnitPolicy policy = unit_policy_default();
         size_t total = 0;
 

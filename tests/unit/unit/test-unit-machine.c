@@ -44,9 +44,11 @@ static void a_script_runs_once_and_its_exit_code_comes_back(void **state)
         bench_expect(&b, "[gate -> starting (gate open)] start", UNIT_EVENT_GATE_OPEN);
         bench_expect(&b, "[starting -> ready (started)] notify-ready", UNIT_EVENT_STARTED, .value = 77);
         assert_int_equal(b.m.pid, 77);
-        bench_expect(&b, "[ready -> stopping (exited with 3)] notify-stopping", UNIT_EVENT_EXITED, .value = 3);
+        bench_expect(
+                &b, "[ready -> stopping (exited with 3)] notify-stopping", UNIT_EVENT_EXITED, .value = 3);
         bench_expect(&b, "release-gate [stopping -> releasing (tree empty)]", UNIT_EVENT_TREE_EMPTY);
-        bench_expect(&b, "[releasing -> finished (gate closed)] dismiss-guard finished(3)", UNIT_EVENT_GATE_CLOSED);
+        bench_expect(&b, "[releasing -> finished (gate closed)] dismiss-guard finished(3)",
+                UNIT_EVENT_GATE_CLOSED);
         assert_true(unit_machine_is_at_rest(&b.m));
         assert_int_equal(unit_machine_deadline(&b.m), USEC_INFINITY);
 }
@@ -56,10 +58,12 @@ static void a_stop_by_the_operator_gives_the_status_of_the_child(void **state)
         Bench b = bench(unit_policy_default());
 
         bench_bring_up(&b);
-        bench_expect(&b, "stop(15) [ready -> stopping (down)] notify-stopping", UNIT_EVENT_DOWN, .signal = SIGTERM);
+        bench_expect(&b, "stop(15) [ready -> stopping (down)] notify-stopping", UNIT_EVENT_DOWN,
+                .signal = SIGTERM);
         bench_expect(&b, "", UNIT_EVENT_EXITED, .signal = SIGTERM);
         bench_expect(&b, "release-gate [stopping -> releasing (tree empty)]", UNIT_EVENT_TREE_EMPTY);
-        bench_expect(&b, "[releasing -> down (gate closed)] dismiss-guard finished(143)", UNIT_EVENT_GATE_CLOSED);
+        bench_expect(
+                &b, "[releasing -> down (gate closed)] dismiss-guard finished(143)", UNIT_EVENT_GATE_CLOSED);
 }
 
 static void the_stop_signal_is_the_policys_or_the_one_that_asked(void **state)
@@ -85,7 +89,8 @@ static void a_stop_while_waiting_leaves_the_queue_and_tells_the_signal(void **st
         FEED(&b, UNIT_EVENT_GUARD_READY);
         bench_expect(&b, "release-gate [gate -> releasing (down)]", UNIT_EVENT_DOWN, .signal = SIGINT);
         bench_expect(&b, "", UNIT_EVENT_GATE_OPEN); /* crossed */
-        bench_expect(&b, "[releasing -> down (gate closed)] dismiss-guard finished(130)", UNIT_EVENT_GATE_CLOSED);
+        bench_expect(
+                &b, "[releasing -> down (gate closed)] dismiss-guard finished(130)", UNIT_EVENT_GATE_CLOSED);
         bench_expect(&b, "", UNIT_EVENT_DOWN);
 }
 
@@ -179,7 +184,8 @@ static void too_many_starts_end_in_failed_with_the_last_status(void **state)
         FEED(&b, UNIT_EVENT_STARTED, .value = 78);
         FEED(&b, UNIT_EVENT_EXITED, .value = 4);
         bench_expect(&b, "release-gate [stopping -> releasing (too many starts)]", UNIT_EVENT_TREE_EMPTY);
-        bench_expect(&b, "[releasing -> failed (too many starts)] dismiss-guard finished(4)", UNIT_EVENT_GATE_CLOSED);
+        bench_expect(&b, "[releasing -> failed (too many starts)] dismiss-guard finished(4)",
+                UNIT_EVENT_GATE_CLOSED);
         assert_int_equal(b.m.reason, UNIT_REASON_LIMIT);
         bench_expect(&b, "", UNIT_EVENT_DOWN); /* it stays visible that it failed */
         bench_expect(&b, "[failed -> guard (up)] spawn-guard", UNIT_EVENT_UP);
@@ -200,7 +206,8 @@ static void on_failure_ends_with_a_clean_exit_only(void **state)
         FEED(&b, UNIT_EVENT_STARTED, .value = 78);
         FEED(&b, UNIT_EVENT_EXITED, .value = 0);
         FEED(&b, UNIT_EVENT_TREE_EMPTY);
-        bench_expect(&b, "[releasing -> finished (gate closed)] dismiss-guard finished(0)", UNIT_EVENT_GATE_CLOSED);
+        bench_expect(&b, "[releasing -> finished (gate closed)] dismiss-guard finished(0)",
+                UNIT_EVENT_GATE_CLOSED);
 }
 
 static void a_stop_during_the_backoff_tells_the_status_of_the_last_run(void **state)
@@ -211,7 +218,8 @@ static void a_stop_during_the_backoff_tells_the_status_of_the_last_run(void **st
         FEED(&b, UNIT_EVENT_EXITED, .value = 9);
         FEED(&b, UNIT_EVENT_TREE_EMPTY);
         bench_expect(&b, "release-gate [backoff -> releasing (down)]", UNIT_EVENT_DOWN, .signal = SIGTERM);
-        bench_expect(&b, "[releasing -> down (gate closed)] dismiss-guard finished(9)", UNIT_EVENT_GATE_CLOSED);
+        bench_expect(
+                &b, "[releasing -> down (gate closed)] dismiss-guard finished(9)", UNIT_EVENT_GATE_CLOSED);
 }
 
 static void a_restart_on_request_has_no_delay_and_is_no_failure(void **state)
@@ -276,7 +284,8 @@ static void a_command_that_was_never_there_fails_at_once(void **state)
         FEED(&b, UNIT_EVENT_UP);
         FEED(&b, UNIT_EVENT_GUARD_READY);
         FEED(&b, UNIT_EVENT_GATE_OPEN);
-        bench_expect(&b, "[starting -> stopping (exec failed: ENOENT)]", UNIT_EVENT_EXEC_FAILED, .value = ENOENT);
+        bench_expect(
+                &b, "[starting -> stopping (exec failed: ENOENT)]", UNIT_EVENT_EXEC_FAILED, .value = ENOENT);
 }
 
 static void a_command_that_went_missing_later_is_tried_again(void **state)
@@ -295,7 +304,8 @@ static void a_host_short_of_memory_is_tried_again(void **state)
         Bench b = bench(unit_policy_default());
 
         FEED(&b, UNIT_EVENT_UP);
-        bench_expect(&b, "[guard -> backoff (guard failed: ENOMEM)]", UNIT_EVENT_GUARD_FAILED, .value = ENOMEM);
+        bench_expect(
+                &b, "[guard -> backoff (guard failed: ENOMEM)]", UNIT_EVENT_GUARD_FAILED, .value = ENOMEM);
         fire(&b);
         assert_string_equal(b.log, "[backoff -> guard (delay over)] spawn-guard");
         FEED(&b, UNIT_EVENT_GUARD_READY);
@@ -328,7 +338,8 @@ static void a_lost_guard_has_its_tree_killed_and_a_new_one_started(void **state)
 
         bench_bring_up(&b);
         bench_expect(&b, "kill [ready -> killing (guard lost)] notify-stopping", UNIT_EVENT_GUARD_LOST);
-        bench_expect(&b, "[killing -> backoff (tree empty)] spawn-guard", UNIT_EVENT_TREE_EMPTY, .guard_gone = true);
+        bench_expect(&b, "[killing -> backoff (tree empty)] spawn-guard", UNIT_EVENT_TREE_EMPTY,
+                .guard_gone = true);
         bench_expect(&b, "", UNIT_EVENT_GUARD_READY);
         fire(&b);
         assert_string_equal(b.log, "[backoff -> starting (delay over)] start");
@@ -421,7 +432,8 @@ static void a_unit_without_holds_may_outlive_its_session(void **state)
         Bench b = bench(p);
 
         bench_bring_up(&b);
-        bench_expect(&b, "stop(15) [ready -> stopping (session lost)] notify-stopping", UNIT_EVENT_SESSION_LOST);
+        bench_expect(
+                &b, "stop(15) [ready -> stopping (session lost)] notify-stopping", UNIT_EVENT_SESSION_LOST);
         p.on_loss = UNIT_ON_LOSS_KEEP;
         b = bench(p);
         bench_bring_up(&b);
@@ -499,7 +511,8 @@ static void a_suspension_during_the_start_takes_effect_once_started(void **state
         FEED(&b, UNIT_EVENT_GUARD_READY);
         FEED(&b, UNIT_EVENT_GATE_OPEN);
         bench_expect(&b, "", UNIT_EVENT_SUSPENDED);
-        bench_expect(&b, "[starting -> ready (started)] notify-ready freeze", UNIT_EVENT_STARTED, .value = 77);
+        bench_expect(
+                &b, "[starting -> ready (started)] notify-ready freeze", UNIT_EVENT_STARTED, .value = 77);
 }
 
 /* --- readiness ---------------------------------------------------------------------------------- */
@@ -528,7 +541,8 @@ static void readiness_is_awaited_and_may_be_lost_and_come_back(void **state)
         assert_int_equal(unit_machine_deadline(&b.m), USEC_INFINITY);
         bench_expect(&b, "[ready -> running (not ready)]", UNIT_EVENT_READY_LOST);
         bench_expect(&b, "[running -> ready (ready)] notify-ready", UNIT_EVENT_READY_OK);
-        bench_expect(&b, "[ready -> stopping (exited with 0)] unwatch-ready notify-stopping", UNIT_EVENT_EXITED);
+        bench_expect(
+                &b, "[ready -> stopping (exited with 0)] unwatch-ready notify-stopping", UNIT_EVENT_EXITED);
         bench_expect(&b, "", UNIT_EVENT_READY_OK);
 }
 
@@ -546,7 +560,8 @@ static void a_command_that_does_not_get_ready_in_time_is_stopped_and_has_failed(
 
         FEED(&b, UNIT_EVENT_STARTED, .value = 77);
         fire(&b);
-        assert_string_equal(b.log, "stop(15) [running -> stopping (not ready in time)] unwatch-ready notify-stopping");
+        assert_string_equal(
+                b.log, "stop(15) [running -> stopping (not ready in time)] unwatch-ready notify-stopping");
         b.m.policy.restart = UNIT_RESTART_ON_FAILURE;
         FEED(&b, UNIT_EVENT_EXITED, .value = 0); /* of the stop: no success */
         bench_expect(&b, "[stopping -> backoff (tree empty)]", UNIT_EVENT_TREE_EMPTY);
@@ -555,7 +570,8 @@ static void a_command_that_does_not_get_ready_in_time_is_stopped_and_has_failed(
         FEED(&b, UNIT_EVENT_STARTED, .value = 77);
         FEED(&b, UNIT_EVENT_READY_TIMEOUT);
         FEED(&b, UNIT_EVENT_TREE_EMPTY);
-        bench_expect(&b, "[releasing -> failed (gate closed)] dismiss-guard finished(125)", UNIT_EVENT_GATE_CLOSED);
+        bench_expect(&b, "[releasing -> failed (gate closed)] dismiss-guard finished(125)",
+                UNIT_EVENT_GATE_CLOSED);
 }
 
 static void the_readiness_timeout_stands_still_while_frozen(void **state)
@@ -587,7 +603,8 @@ static void a_run_whose_status_was_lost_counts_as_failed(void **state)
 
         bench_bring_up(&b);
         FEED(&b, UNIT_EVENT_TREE_EMPTY);
-        bench_expect(&b, "[releasing -> finished (gate closed)] dismiss-guard finished(125)", UNIT_EVENT_GATE_CLOSED);
+        bench_expect(&b, "[releasing -> finished (gate closed)] dismiss-guard finished(125)",
+                UNIT_EVENT_GATE_CLOSED);
 }
 
 static void a_new_policy_counts_from_the_next_decision(void **state)

@@ -110,7 +110,8 @@ static void print_effect(char *log, size_t size, const UnitEffect *e)
                 snprintf(log + n, size - n, "%s[%s]", gap, e->text);
         else if (e->type == UNIT_EFFECT_FINISHED)
                 snprintf(log + n, size - n, "%s%s(%d)", gap, name, e->value);
-        else if (e->type == UNIT_EFFECT_STOP || e->type == UNIT_EFFECT_SIGNAL || e->type == UNIT_EFFECT_JOB_STOPPED)
+        else if (e->type == UNIT_EFFECT_STOP || e->type == UNIT_EFFECT_SIGNAL ||
+                 e->type == UNIT_EFFECT_JOB_STOPPED)
                 snprintf(log + n, size - n, "%s%s(%d)", gap, name, e->signal);
         else
                 snprintf(log + n, size - n, "%s%s", gap, name);
