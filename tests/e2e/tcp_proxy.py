@@ -2,6 +2,7 @@
 
 import selectors
 import socket
+import struct
 import threading
 
 
@@ -14,6 +15,7 @@ class Proxy:
         self.lock = threading.Lock()
         self.peers = {}  # socket -> the socket its bytes go to
         self.accepted = 0
+        self.answer = b""  # the first bytes that the server has sent, on the first connection
         self.refuse = self.silent = self.over = False
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.listener, selectors.EVENT_READ)
@@ -24,6 +26,13 @@ class Proxy:
     @property
     def connect(self):
         return "127.0.0.1:%d" % self.listener.getsockname()[1]
+
+    @property
+    def session(self):
+        """(id, password) of the session that was made through us, out of the ConnectResponse:
+        length, protocol version, timeout, id, length of the password, password."""
+        _, _, _, session, length = struct.unpack_from(">iiiqi", self.answer)
+        return session, self.answer[24:24 + length]
 
     def cut(self):
         """Closes all connections; new ones are served."""
@@ -75,6 +84,8 @@ class Proxy:
             data = s.recv(65536)
             if not data:
                 raise ConnectionResetError
+            if not self.answer and s.getpeername() == self.target:
+                self.answer = data
             self.peers[s].sendall(data)
         except OSError:
             self._drop(s)

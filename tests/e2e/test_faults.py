@@ -78,6 +78,19 @@ def test_a_killed_supervisor_leaves_nothing_behind(bad_children, contain):
     all_gone(bad_children, begun, KILL_SECONDS, f"{contain}: supervisor killed")
 
 
+def test_a_killed_supervisor_leaves_nothing_of_a_tree_that_forks_all_the_time(supervise, contain):
+    # Its main process stays, else the run would be over at once.
+    unit = supervise("--contain", contain,
+                     script=f"trap '' TERM; {FIXTURES}/fixture-fork-loop tag & while :; do sleep 1; done")
+    unit.wait_starts()
+    seen = set()
+    wait_for(lambda: seen.update(unit.processes()) or len(seen) > 20, 20, "it forks")
+    begun = time.monotonic()
+    unit.zksup.signal(signal.SIGKILL)
+    # A pid that was listed may be another's by the time it is looked at: believe ten looks only.
+    wait_gone(lambda: any(unit.processes() for _ in range(10)), begun, 2 * KILL_SECONDS, f"{contain}: forking tree")
+
+
 def test_a_stopped_supervisor_loses_its_tree_before_the_lease_is_over(bad_children, contain):
     # No renewal was sent later than this, so no lease ends later than this + D.
     for unit in bad_children.values():

@@ -143,3 +143,18 @@ def test_numbers_of_killed_supervisors_are_not_given_away_before_their_lease_is_
     # One after the other: the lowest comes first.
     for number in killed[:5]:
         assert fleet.wait(fleet.start(1)) == [number]
+
+
+def test_a_hundred_survive_a_restart_of_their_server(run_zksup, zk, tmp_path):
+    fleet = Fleet(run_zksup, tmp_path / "starts", 30)
+    numbers = fleet.wait(fleet.start(COUNT))
+    begun = time.monotonic()
+    zk.stop()
+    zk.start()
+    for process in fleet.running.values():
+        wait_for(lambda: process.err.count("connected to") == 2, 20, f"{process!r} connects again")
+    print(f"all connected again {time.monotonic() - begun:.2f} s after the server was killed")
+    count = quiet_count(zk)
+    wait_for(lambda: packets_received(zk) > count + COUNT, 15, "the holds are renewed again", 0.5)
+    assert fleet.numbers() == dict(zip(fleet.running, numbers))
+    assert [p for p in fleet.running.values() if p.status is not None] == []

@@ -105,6 +105,18 @@ def test_the_number_of_a_dead_holder_is_passed_over_or_waited_for(supervise, kaz
     assert time.monotonic() - begun >= lease.takeover * 0.9
 
 
+def test_what_others_have_put_into_the_pool_is_left_alone(supervise, kazoo, root):
+    kazoo.ensure_path(f"{root}/sequence/default")
+    junk = ["01", "-1", "+2", "1x", "99999999999999999999999", "t-", "t-x", "notes", " 3", "t-a-99999999999"]
+    for name in junk:
+        kazoo.create(f"{root}/sequence/default/{name}", b"")
+    unit = supervise()
+    number = unit.wait_starts().number
+    unit.zksup.stop()
+    assert number == 1
+    assert sorted(kazoo.get_children(f"{root}/sequence/default")) == sorted(junk)
+
+
 # --- losing it ------------------------------------------------------------------------------------
 
 
@@ -197,6 +209,19 @@ def test_what_a_command_leaves_behind_ends_with_it(supervise):
     unit = supervise("--restart", "never", script="setsid sleep 600 & exit 4")
     assert unit.zksup.wait() == 4
     assert unit.processes() == []
+
+
+def test_a_child_that_is_killed_starts_again_under_the_same_hold(supervise):
+    unit = supervise("--restart", "on-failure")
+    first = unit.wait_starts()
+    os.kill(first.pid, signal.SIGKILL)
+    second = unit.wait_starts(2)
+    assert (second.number, second.fence, second.restarts) == (first.number, first.fence, 1)
+    assert unit.processes() == [second.pid]
+
+
+def test_a_directory_cannot_be_executed(supervise):
+    assert supervise("--restart", "never", command=["/usr/bin/"]).zksup.wait() == 126
 
 
 # --- stopping -------------------------------------------------------------------------------------
@@ -340,6 +365,43 @@ def test_arguments_reach_the_command_untouched(supervise):
     unit = supervise("--restart", "never", command=["/usr/bin/printf", "[%s]", "a b", "", "$HOME", "--connect", "é\n"])
     assert unit.zksup.wait() == 0
     assert unit.zksup.out == "[a b][][$HOME][--connect][é\n]"
+
+
+def test_started_with_sigchld_ignored_the_status_comes_back_all_the_same(supervise):
+    unit = supervise("--restart", "never", script="exit 3",
+                     preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert unit.zksup.wait() == 3
+
+
+def test_started_with_every_signal_blocked_it_can_be_stopped(supervise):
+    unit = supervise(preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65)))
+    start = unit.wait_starts()
+    unit.zksup.signal()
+    # The child got the mask, so TERM is left pending there and the grace runs out.
+    assert unit.zksup.wait() == 137
+    assert not pathlib.Path(f"/proc/{start.pid}").exists()
+
+
+def test_started_without_standard_descriptors_the_child_gets_none_of_zksups_own(supervise, tmp_path):
+    told = tmp_path / "told"
+    code = ("import os; out = open(%r, 'w'); "
+            "print(*(os.readlink('/proc/self/fd/%%d' %% fd) for fd in (0, 1, 2) "
+            "if os.path.exists('/proc/self/fd/%%d' %% fd)), file=out)") % str(told)
+
+    def close_all():
+        for fd in (0, 1, 2):
+            os.close(fd)
+
+    unit = supervise("--restart", "never", command=[PYTHON, "-c", code], preexec_fn=close_all)
+    assert unit.zksup.wait() == 0
+    given = [path for path in told.read_text().split() if path not in ("/dev/null", str(told))]
+    assert given == [], "descriptors of zksup are in the hands of the child"
+
+
+def test_a_long_command_line_arrives_whole(supervise):
+    unit = supervise("--restart", "never", command=["/bin/sh", "-c", 'echo "$# ${#1}"', "sh", *(["x" * 1000] * 1000)])
+    assert unit.zksup.wait() == 0
+    assert unit.zksup.out == "1000 1000\n"
 
 
 # --- readiness ------------------------------------------------------------------------------------

@@ -136,7 +136,7 @@ def test_a_server_that_hangs_for_longer_than_the_lease_costs_the_number(supervis
     assert unit.wait_starts(2, 40).fence > first.fence
 
 
-def test_a_cut_connection_is_survived(supervise, server, proxy, root):
+def test_a_cut_connection_is_survived(server, proxy, supervise, root):
     unit = supervise("--session-timeout", "10s", connect=proxy.connect)
     first = unit.wait_starts()
     for _ in range(3):
@@ -147,7 +147,7 @@ def test_a_cut_connection_is_survived(supervise, server, proxy, root):
     assert unit.starts == [first] and unit.processes() == [first.pid]
 
 
-def test_a_silent_connection_costs_the_number_and_the_child_is_stopped_in_time(supervise, proxy, root):
+def test_a_silent_connection_costs_the_number_and_the_child_is_stopped_in_time(proxy, supervise, root):
     lease = Lease(4)
     unit = supervise("--session-timeout", "4s", connect=proxy.connect,
                      script="trap '' TERM HUP; while :; do sleep 0.2; done")
@@ -193,6 +193,22 @@ def test_a_frozen_child_is_gone_before_its_lease_is_over(supervise, server, tmp_
     wait_gone(unit.processes, begun, lease.lease / SCALE, "frozen child, server killed")
 
 
+def test_when_its_session_is_ended_by_others_the_child_starts_under_a_new_hold(server, proxy, supervise, root):
+    unit = supervise("--session-timeout", "30s", connect=proxy.connect)
+    first = unit.wait_starts()
+    proxy.refuse = True  # a session belongs to whoever connected last
+    thief = KazooClient(hosts=server.connect, client_id=proxy.session, timeout=30)
+    thief.start(timeout=20)
+    assert thief.client_id[0] == proxy.session[0], "the session was not taken over"
+    thief.stop()  # closes it
+    thief.close()
+    proxy.refuse = False
+    second = unit.wait_starts(2)
+    assert second.fence > first.fence
+    assert unit.processes() == [second.pid]
+    assert "expired" in unit.zksup.err
+
+
 def test_on_suspend_stop_the_child_is_stopped_and_starts_under_the_same_hold(supervise, server, root):
     unit = supervise("--session-timeout", "30s", "--on-suspend", "stop", connect=server.connect)
     first = unit.wait_starts()
@@ -224,6 +240,25 @@ def test_a_stop_without_contact_ends_in_bounded_time(supervise, server):
     assert unit.processes() == []
 
 
+def test_the_death_of_a_leader_is_survived_and_the_loss_of_the_quorum_is_not(ensemble3, supervise, root):
+    lease = Lease(8)
+    unit = supervise("--session-timeout", "8s", connect=ensemble3.connect)
+    first = unit.wait_starts()
+    leader = ensemble3.leader
+    left = [s for s in ensemble3.servers if s is not leader]
+    leader.stop()
+    wait_for(lambda: any(s.mode == "leader" for s in left), 20, "there is another leader")
+    before = renewals(left[0], root)
+    wait_for(lambda: renewals(left[0], root) > before, 10, "the hold is renewed again", 0.3)
+    assert unit.starts == [first] and unit.processes() == [first.pid]
+    begun = time.monotonic()
+    left[0].stop()
+    wait_gone(unit.processes, begun, lease.lease / SCALE, "one server of three is left")
+    leader.start(wait=False)
+    second = unit.wait_starts(2, 60)
+    assert second.fence > first.fence
+
+
 # --- how one gets there ---------------------------------------------------------------------------
 
 
@@ -244,6 +279,29 @@ def test_without_a_server_it_ends_with_121_and_names_each_address_and_why(superv
         assert f"127.0.0.1:{port}" in unit.zksup.err
     assert "refused" in unit.zksup.err
     assert unit.starts == []
+
+
+def test_while_there_is_no_server_a_stop_ends_it_at_once(supervise):
+    (port,) = free_ports(1)
+    unit = supervise(connect=f"127.0.0.1:{port}")
+    unit.zksup.wait_err("refused")
+    begun = time.monotonic()
+    assert unit.zksup.stop() == 143
+    assert time.monotonic() - begun <= 1 * SCALE
+
+
+def test_while_there_is_no_server_wait_runs_out_too(supervise):
+    (port,) = free_ports(1)
+    unit = supervise("--wait", "1s", connect=f"127.0.0.1:{port}")
+    assert unit.zksup.wait() == 124
+
+
+def test_a_server_that_comes_later_is_found(supervise, server):
+    server.stop()
+    unit = supervise(connect=server.connect)
+    unit.zksup.wait_err("refused")
+    server.start()
+    unit.wait_starts(1, 30)
 
 
 def test_the_first_server_that_answers_is_enough(supervise, zk):
