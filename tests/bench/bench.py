@@ -220,6 +220,19 @@ class Bench:
         self.table.add(f"memory per child, {count}", who, per_child, "kB PSS")
         self.table.add(f"start {count}", who, (last - begin) / 1e6, "ms")
 
+    def start_bare(self, count):
+        """The floor: the same children without a supervisor, from one spawn loop."""
+        path = self.scratch / f"stamps-{uuid.uuid4().hex[:8]}"
+        path.touch()
+        begin = time.monotonic_ns()
+        pids = [os.posix_spawn(self.stamp, [self.stamp], {**self.env, "STAMP": str(path)}) for _ in range(count)]
+        try:
+            wait_for(lambda: len(path.read_text().splitlines()) == count, 60, f"{count} bare children run")
+            last = max(int(line.split()[1]) for line in path.read_text().splitlines())
+        finally:
+            self.end_pids(pids)
+        self.table.add(f"start {count}", "no supervisor", (last - begin) / 1e6, "ms")
+
     def end_pids(self, pids):
         """runsv and s6-supervise stop their child on TERM, and end with it."""
         for pid in pids:
@@ -236,7 +249,7 @@ class Bench:
         process = subprocess.Popen([self.crowd, str(count), self.stamp], env=self.env, stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, text=True)
         answer = {}
-        for _ in range(4):
+        for _ in range(3):
             word, _, rest = process.stdout.readline().strip().partition(" ")
             answer[word] = rest
         if "children" not in answer:
@@ -251,6 +264,7 @@ class Bench:
     def memory(self):
         totals = {}
         for count in COUNTS:
+            self.start_bare(count)
             for who, make in self.supervisors().items():
                 self.memory_of_peer(who, make, count)
             runs = [self.memory_of_crowd(count) for _ in range(3)]

@@ -3,7 +3,7 @@
  * be looked at, until standard input ends.
  *
  *     crowd N COMMAND [ARGUMENT]...
- *     -> "ready MS", "started MS" (both since the first), "guards PID...", "children PID..." */
+ *     -> "started MS", "guards PID...", "children PID..." */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +25,11 @@ typedef struct Crowd {
 static void on_event(Spawn *spawn, const SpawnEvent *event, void *userdata)
 {
         Crowd *crowd = userdata;
+        SpawnStart start = {.deadline_usec = LEASE_DEADLINE_NONE};
 
         crowd->seen[event->type]++;
+        if (event->type == SPAWN_READY && spawn_start(spawn, &start) < 0)
+                crowd->seen[SPAWN_EXEC_FAILED]++;
 }
 
 static void await_all(Crowd *crowd, enum SpawnEventType type)
@@ -42,7 +45,6 @@ static void await_all(Crowd *crowd, enum SpawnEventType type)
 static void start_all(Crowd *crowd, char **command)
 {
         SpawnConfig config = {.argv = command, .name = "bench", .contain = CONTAIN_AUTO};
-        SpawnStart start = {.deadline_usec = LEASE_DEADLINE_NONE};
         uint64_t t0 = clock_boottime_usec();
 
         for (unsigned i = 0; i < crowd->n; i++)
@@ -51,11 +53,6 @@ static void start_all(Crowd *crowd, char **command)
                         fprintf(stderr, "crowd: cannot start guard %u\n", i);
                         exit(1);
                 }
-        await_all(crowd, SPAWN_READY);
-        printf("ready %.3f\n", (double)(clock_boottime_usec() - t0) / 1000);
-        for (unsigned i = 0; i < crowd->n; i++)
-                if (spawn_start(crowd->spawns[i], &start) < 0)
-                        exit(1);
         await_all(crowd, SPAWN_STARTED);
         printf("started %.3f\n", (double)(clock_boottime_usec() - t0) / 1000);
 }
