@@ -465,9 +465,12 @@ void unit_signal(Unit *unit, int signal)
                 (void)spawn_signal(unit->spawn, signal);
 }
 
+/* The machine asks for nothing after this, so the gate must not go on asking either. */
 void unit_gate_failed(Unit *unit, int status)
 {
+        timer_set(&unit->wait_timer, USEC_INFINITY);
         feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_FAILED, .value = status});
+        sequence_gate_close(unit->gate);
 }
 
 bool unit_is_at_rest(const Unit *unit)
