@@ -100,7 +100,7 @@ def wait_gone(alive, since, deadline, what):
     def empty():
         return not alive()
 
-    wait_for(empty, deadline + 20, f"{what}: no process is left", 0.005)
+    wait_for(empty, deadline + 5, f"{what}: no process is left", 0.005)
     seconds = time.monotonic() - since
     print(f"{what}: gone after {seconds * 1000:.0f} ms (limit {deadline * SCALE * 1000:.0f} ms)")
     assert seconds <= deadline * SCALE, f"{what}: gone only after {seconds:.3f} s"
