@@ -86,7 +86,7 @@ void client_requests_answer_taken(Client *client, enum Outcome outcome);
 void client_requests_answer_parked(Client *client, enum Outcome outcome);
 /* The library has answered. */
 void client_requests_on_reply(Client *client, Pending *pending);
-/* Their handlers with USERDATA hear nothing more, and their watches are not set. */
+/* Their handlers with USERDATA hear nothing more, of their watches neither. */
 void client_requests_cancel(Client *client, const void *userdata);
 
 /* Looks on the new connection whether the chroot is there and makes it if not, before

@@ -148,7 +148,10 @@ static void cancel_in(Client *client, ListLink *list, const void *userdata)
                 if (pending->userdata != userdata)
                         continue;
                 pending->handler = NULL;
-                pending->watch = watch_free(&client->watches, pending->watch);
+                if (pending->watch && pending->in_library)
+                        watch_mute(pending->watch);
+                else
+                        pending->watch = watch_free(&client->watches, pending->watch);
         }
 }
 

@@ -14,7 +14,8 @@
  *   next attempt has failed or succeeded, not at once: who repeats it does not spin.
  * - A request is of the session that the handlers know. One made after the session is gone but
  *   before SESSION_EXPIRED was delivered is answered EXPIRED; it never runs in the next session.
- * - Watches survive SUSPENDED and end with the session, silently.
+ * - Watches survive SUSPENDED and end with the session, silently. Their paths may be 900 kB in sum
+ *   (WATCHES_BYTES_MAX), cancelled ones that have not fired included; a request for one more is REFUSED.
  * - Paths are those of the user: a chroot in the connect string is added and taken off here. */
 #pragma once
 

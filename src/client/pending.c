@@ -238,7 +238,7 @@ static void complete(Pending *pending, int rc)
                 pending->reply.outcome = outcome;
         if (pending->watch &&
                 (outcome == OUTCOME_OK || (pending->kind == REQUEST_EXISTS && outcome == OUTCOME_NO_NODE))) {
-                pending->watch->armed = true;
+                watches_arm(pending->watches, pending->watch);
                 pending->watch = NULL;
         }
         inbox_put(pending->inbox, &pending->item);

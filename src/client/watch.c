@@ -6,6 +6,7 @@
 void watches_init(Watches *watches, Inbox *inbox)
 {
         list_init(&watches->list);
+        list_init(&watches->cancelled);
         watches->bytes = 0;
         watches->inbox = inbox;
 }
@@ -54,6 +55,36 @@ void watches_clear(Watches *watches)
         list_for_each_safe(it, &watches->list)
                 if (list_entry(it, Watch, link)->armed)
                         watch_free(watches, list_entry(it, Watch, link));
+        list_for_each_safe(it, &watches->cancelled)
+                watch_free(watches, list_entry(it, Watch, link));
+}
+
+static void move_to_cancelled(Watches *watches, Watch *watch)
+{
+        watch_mute(watch);
+        list_unlink(&watch->link);
+        list_append(&watches->cancelled, &watch->link);
+}
+
+void watches_arm(Watches *watches, Watch *watch)
+{
+        /* The library has one entry for both. */
+        list_for_each_safe(it, &watches->cancelled) {
+                Watch *old = list_entry(it, Watch, link);
+
+                if (old->request == watch->request && old->len == watch->len &&
+                        !strcmp(old->path, watch->path))
+                        watch_free(watches, old);
+        }
+        watch->armed = true;
+        if (!watch->handler)
+                move_to_cancelled(watches, watch);
+}
+
+void watch_mute(Watch *watch)
+{
+        watch->handler = NULL;
+        watch->userdata = NULL;
 }
 
 void watches_cancel(Watches *watches, const void *userdata)
@@ -62,7 +93,7 @@ void watches_cancel(Watches *watches, const void *userdata)
                 Watch *watch = list_entry(it, Watch, link);
 
                 if (watch->armed && watch->userdata == userdata)
-                        watch_free(watches, watch);
+                        move_to_cancelled(watches, watch);
         }
 }
 
@@ -111,5 +142,11 @@ void watches_fire(Watches *watches, int type, const char *path)
                 leave(watches, watch);
                 watch->kind = kind;
                 inbox_put(watches->inbox, &watch->item);
+        }
+        list_for_each_safe(it, &watches->cancelled) {
+                Watch *watch = list_entry(it, Watch, link);
+
+                if (concerns(watch, kind) && !strcmp(watch->path, path))
+                        watch_free(watches, watch);
         }
 }

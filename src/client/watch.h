@@ -2,9 +2,11 @@
  * them and keeps one entry per path; who is to be told is looked up here. So a machine that goes
  * away takes its watches with it, and the library never holds a pointer that can dangle.
  *
- * Invariant: only an armed watch fires, and it is armed when the reply that sets it is read. What
- * the library reports before belongs to an older watch on the same path, and the reply will show
- * it anyway. */
+ * Invariants
+ * - Only an armed watch fires, and it is armed when the reply that sets it is read. What the library
+ *   reports before belongs to an older watch on the same path, and the reply will show it anyway.
+ * - What the library will re-send is counted, in .bytes: a watch that is cancelled stays here,
+ *   though nobody hears of it, until it fires, is set anew by somebody else or the session ends. */
 #pragma once
 
 #include <stdbool.h>
@@ -30,7 +32,8 @@ typedef struct Watch {
 
 typedef struct Watches {
         ListLink list;
-        size_t bytes;
+        ListLink cancelled; /* armed, and heard by nobody */
+        size_t bytes;       /* of both, in the packet that sets them anew */
         Inbox *inbox;
 } Watches;
 
@@ -41,7 +44,11 @@ void watches_clear(Watches *watches);
 Watch *watch_new(Watches *watches, const char *path, enum RequestKind request, uint32_t tag,
         ClientReplyHandler handler, const void *userdata);
 Watch *watch_free(Watches *watches, Watch *watch);
-/* The armed ones of USERDATA are freed; what fired already is the caller's matter. */
+/* The library has set it: it belongs to WATCHES from now on. */
+void watches_arm(Watches *watches, Watch *watch);
+/* Nobody is to hear of it, but the library may be about to set it. */
+void watch_mute(Watch *watch);
+/* Nobody hears of the armed ones of USERDATA; what fired already is the caller's matter. */
 void watches_cancel(Watches *watches, const void *userdata);
 /* What the library reported: TYPE is one of ZOO_*_EVENT. The watches concerned go to the inbox,
  * and belong to whoever takes them out. */
