@@ -91,6 +91,22 @@ def test_a_killed_supervisor_leaves_nothing_of_a_tree_that_forks_all_the_time(su
     wait_gone(lambda: any(unit.processes() for _ in range(10)), begun, 2 * KILL_SECONDS, f"{contain}: forking tree")
 
 
+def test_a_kill_at_any_moment_of_the_start_leaves_no_process_and_in_the_end_no_number(supervise, kazoo, root):
+    units = []
+    for i in range(40):
+        unit = supervise("--session-timeout", "2s", script="trap '' TERM; while :; do sleep 1; done")
+        moment = time.monotonic() + 0.0015 * i * SCALE
+        wait_for(lambda: time.monotonic() >= moment, 5, "the moment", 0.0005)
+        unit.zksup.signal(signal.SIGKILL)
+        units.append(unit)
+    wait_gone(lambda: [p for u in units for p in u.processes()], time.monotonic(), 2 * KILL_SECONDS, "killed at any moment")
+    last = supervise("--session-timeout", "2s").wait_starts()
+    paths = [f"{root}/record/sequence/default", f"{root}/sequence/default"]
+    wait_for(lambda: [kazoo.get_children(p) for p in paths] == [[str(last.number)]] * 2, 20,
+             "what the dead have left is cleared away", 0.1)
+    print(f"{sum(len(u.starts) for u in units)} of {len(units)} had started their child")
+
+
 def test_a_stopped_supervisor_loses_its_tree_before_the_lease_is_over(bad_children, contain):
     # No renewal was sent later than this, so no lease ends later than this + D.
     for unit in bad_children.values():

@@ -280,6 +280,31 @@ def test_while_waiting_a_stop_ends_it_at_once_without_a_start(supervise):
     assert second.starts == []
 
 
+def test_a_stop_at_any_moment_of_the_start_leaves_nothing_behind(supervise, kazoo, root):
+    units = []
+    for i in range(40):
+        unit = supervise("--name", f"u{i}")
+        moment = time.monotonic() + 0.0015 * i * SCALE
+        wait_for(lambda: time.monotonic() >= moment, 5, "the moment", 0.0005)
+        unit.zksup.signal()
+        units.append(unit)
+    assert [u.zksup.wait() for u in units] == [128 + signal.SIGTERM] * len(units)
+    started = sum(len(u.starts) for u in units)
+    print(f"{started} of {len(units)} had started their child")
+    assert [p for u in units for p in u.processes()] == []
+    if kazoo.exists(f"{root}/record/sequence/default"):
+        assert kazoo.get_children(f"{root}/record/sequence/default") == []
+        assert kazoo.get_children(f"{root}/sequence/default") == []
+
+
+def test_a_stop_during_the_pause_between_two_runs_ends_it_with_the_last_status(supervise):
+    unit = supervise("-v", "--restart-delay", "30s", "--restart-delay-max", "60s", script="exit 3")
+    unit.zksup.wait_err("-> backoff")
+    begun = time.monotonic()
+    assert unit.zksup.stop() == 3
+    assert time.monotonic() - begun <= 1 * SCALE
+
+
 # --- signals and what the child inherits ----------------------------------------------------------
 
 RECORD_SIGNALS = """
