@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "manager/notify.h"
 #include "util/clock.h"
 #include "util/duration.h"
@@ -183,12 +184,21 @@ static void on_client(void *userdata, const ClientEvent *event)
 
 /* --- signals ------------------------------------------------------------------------------------ */
 
+/* What our own write brought about (PIPE when the reader of the log or a server has gone, XFSZ): the
+ * kernel sends it as if we had sent it ourselves. It is not meant for the command. */
+static bool is_of_our_own_making(const struct signalfd_siginfo *info)
+{
+        return info->ssi_code == SI_USER && info->ssi_pid == (uint32_t)getpid();
+}
+
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
         Manager *manager = userdata;
         int signal = (int)info->ssi_signo;
         char name[SIGNAL_NAME_MAX];
 
+        if (is_of_our_own_making(info))
+                return 0; /* without a line in the log, which might bring about the next one */
         log_debug("signal %s", signal_to_string(signal, name));
         if (!manager->unit)
                 return 0;

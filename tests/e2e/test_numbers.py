@@ -355,6 +355,23 @@ sys.stderr.write("to-err\\n")
 """
 
 
+@pytest.mark.parametrize("verbose", [["-v"], []])
+def test_when_nobody_reads_its_log_any_more_the_child_does_not_hear_of_it(supervise, verbose):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    unit = supervise(*verbose, "--restart", "never", "--session-timeout", "2s", script="sleep 1; exit 2",
+                     preexec_fn=lambda: os.dup2(write_end, 2))
+    os.close(write_end)
+    assert unit.zksup.wait() == 2
+
+
+def test_a_pipe_signal_from_elsewhere_is_passed_on(supervise):
+    unit = supervise("--restart", "never")
+    unit.wait_starts()
+    unit.zksup.signal(signal.SIGPIPE)
+    assert unit.zksup.wait() == 128 + signal.SIGPIPE
+
+
 def test_the_child_starts_with_what_zksup_was_started_with(supervise, tmp_path):
     directory = tmp_path / "here"
     directory.mkdir()
