@@ -112,6 +112,7 @@ class Scene:
         self.directory = directory
         self.witness = Witness(directory, beater)
         self.processes = []
+        self.passed = False
 
     def launch(self, host, name, argv, env=None):
         environment = {k: v for k, v in os.environ.items() if k != "ZKSUP_CONNECT"}
@@ -145,7 +146,10 @@ class Scene:
         return [process.wait() for process in self.processes]
 
     def clean_up(self):
+        """Nothing is left. What the processes said is shown if the test failed, repetitions once."""
         for process in self.processes:
+            if not self.passed:
+                print(process.argv[:4], *dict.fromkeys(process.err.splitlines()), sep="\n")
             if process.process.poll() is None:
                 process.process.kill()
                 process.process.wait()
@@ -231,12 +235,13 @@ def test_no_number_runs_twice_and_the_other_host_takes_over(fault, run, make_sce
         return scene.launch(lab.hosts[number], f"host{number + 1}", argv)
 
     only, strike = fault(lab)
-    supervise(0, only or lab.connect)
+    holder = supervise(0, only or lab.connect)
     first = scene.await_beats(1)[0]
     supervise(1, lab.connect).wait_err("waiting")
     struck = scene.strike(strike)
     scene.await_beats(2)
     lab.heal()
+    wait_for(lambda: holder.err.count("connected to") > 1, 20, "the first host is back")
     statuses = scene.stop()
     runs, margins = scene.witness.runs, scene.witness.margins
     tell(capsys, f"{fault.__name__}, seed {SEED}: margin {milliseconds(margins)}; last beat "
@@ -245,8 +250,10 @@ def test_no_number_runs_twice_and_the_other_host_takes_over(fault, run, make_sce
     assert min(margins) > 0, f"two ran at once: {runs}"
     assert [r.token for r in runs] == sorted(r.token for r in runs), f"the tokens do not grow: {runs}"
     assert not scene.witness.survivors
-    # 128 + TERM: stopped while it waited; 128 + KILL: its command, which does not heed TERM
-    assert set(statuses) <= {143, 137}, scene.processes
+    # 128 + TERM: stopped while it waited; 128 + KILL: its command, which does not heed TERM; 120: TERM
+    # came while it was losing its number, which a server that joins again can cause
+    assert set(statuses) <= {143, 137, 120}, scene.processes
+    scene.passed = True
 
 
 # The controls: these must be convicted.
@@ -277,6 +284,7 @@ def test_a_naive_supervisor_is_convicted(mode, fault, make_scene, lab, capsys):
         scene.stop()
         tell(capsys, f"naive ({mode}), {fault.__name__}: margin {milliseconds(scene.witness.margins)}")
         if scene.witness.conflicts and min(scene.witness.margins) < 0:
+            scene.passed = True
             return
         scene.clean_up()
     pytest.fail("the rig let a supervisor pass that is known to run two at once")
