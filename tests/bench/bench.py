@@ -211,7 +211,8 @@ class Bench:
         try:
             begin = time.monotonic_ns()
             for argv in commands:
-                pids.append(os.posix_spawnp(argv[0], argv, environment))
+                pids.append(os.posix_spawnp(argv[0], argv, environment, file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)]))
             wait_for(lambda: len(path.read_text().splitlines()) == count, 60, f"{count} of {who} run")
             last = max(int(line.split()[1]) for line in path.read_text().splitlines())
             per_child = sum(self.pss(pid) for pid in pids) / count
