@@ -54,11 +54,16 @@ def _start_time(pid):
 
 
 def remove_stale():
-    """Removes the namespaces of runs whose process is gone."""
-    for path in NETNS_DIR.glob(f"{PREFIX}.*"):
+    """Removes the namespaces and the scratch directories of runs whose process is gone."""
+    scratch = pathlib.Path(tempfile.gettempdir())
+    for path in [*NETNS_DIR.glob(f"{PREFIX}.*"), *scratch.glob(f"{PREFIX}.*")]:
         _, pid, start, _ = (path.name.split(".") + ["", "", ""])[:4]
-        if pid.isdigit() and _start_time(pid) != start:
+        if not pid.isdigit() or _start_time(pid) == start:
+            continue
+        if path.parent == NETNS_DIR:
             subprocess.run(["ip", "netns", "del", path.name], capture_output=True)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -122,7 +127,7 @@ class Lab:
         self._check()
         remove_stale()
         self.id = f"{PREFIX}.{os.getpid()}.{_start_time(os.getpid())}"
-        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="zksup-test-lab-"))
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.id}."))
         self.down = set()
         self.switch = self._name("switch")
         self.hosts = [Host(f"h{i + 1}", self._name(f"h{i + 1}")) for i in range(hosts)]
