@@ -45,12 +45,13 @@ def ip(*commands):
 
 
 def _start_time(pid):
-    """The start time of a process in ticks since boot, None if there is none."""
+    """The start time of a process in ticks since boot, None if there is none or only a zombie."""
     try:
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return stat.rpartition(")")[2].split()[19]
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else fields[19]
 
 
 def remove_stale():
