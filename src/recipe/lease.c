@@ -57,8 +57,9 @@ void lease_add(Lease *lease, Claim *claim, uint64_t now_usec)
         assert(lease->n_claims < lease->room);
         assert(claim->state == CLAIM_HELD);
         lease->claims[lease->n_claims++] = claim;
-        if (!lease->under_way)
-                lease->next_usec = MIN(lease->next_usec, now_usec + lease->timing.renew_usec);
+        /* The claim counts as the first renewal, so the first hold is in no hurry. */
+        if (lease->n_claims == 1 && !lease->under_way)
+                lease->next_usec = now_usec + lease->timing.renew_usec;
 }
 
 static void remove_from(Claim **array, size_t *n, const Claim *claim)

@@ -150,6 +150,20 @@ static void one_multi_renews_all_holds_from_the_time_it_was_sent(void **state)
         assert_int_equal(f->claims[1].deadline_usec, T0 + 13 * SEC);
 }
 
+/* The claim is the first renewal: no write follows it at once. */
+static void a_claim_made_long_after_the_connection_is_renewed_after_a_period(void **state)
+{
+        Fixture *f = *state;
+
+        step(f, session(SESSION_ATTACHED), T0);
+        hold(f, 0, T0 + 5 * SEC, T0 + 5 * SEC);
+        assert_int_equal(lease_deadline(&f->lease), T0 + 7 * SEC);
+        step(f, (Event){.kind = EVENT_TIME}, T0 + 7 * SEC - 1);
+        assert_null(request(f));
+        step(f, (Event){.kind = EVENT_TIME}, T0 + 7 * SEC);
+        assert_non_null(request(f));
+}
+
 static void only_one_renewal_is_under_way(void **state)
 {
         Fixture *f = *state;
@@ -345,6 +359,7 @@ int main(void)
                 T(the_numbers_are_those_of_the_rule),
                 T(a_grace_that_does_not_fit_is_refused_with_the_numbers),
                 T(one_multi_renews_all_holds_from_the_time_it_was_sent),
+                T(a_claim_made_long_after_the_connection_is_renewed_after_a_period),
                 T(only_one_renewal_is_under_way),
                 T(a_lost_reply_extends_nothing),
                 T(the_answer_of_an_older_renewal_extends_nothing),
