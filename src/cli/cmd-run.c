@@ -18,6 +18,8 @@
 #include "util/signal-name.h"
 #include "util/text.h"
 
+#define NO_MAX (UINT64_MAX - 1)
+#define GRACE_DERIVED (UINT64_MAX - 1)
 #define USAGE "run [OPTION]... -- COMMAND [ARGUMENT]..."
 
 enum Tty {
@@ -188,12 +190,14 @@ static RunOptions options_default(void)
         RunOptions o = {.common = common_options_default(),
                 .pool = "default",
                 .first = 1,
+                .max = NO_MAX,
                 .prefer = UINT64_MAX,
                 .wait_usec = USEC_INFINITY,
                 .policy = unit_policy_default(),
                 .contain = CONTAIN_AUTO};
 
-        o.policy.grace_usec = 0; /* derived, or --grace */
+        o.common.grace_usec = GRACE_DERIVED;
+        o.policy.grace_usec = 0; /* that of the lease, once it is known */
         o.policy.reacquire = true;
         return o;
 }
@@ -206,10 +210,13 @@ static int check(const RunOptions *o, int argc, int rest, bool dashes, char **ar
                 return cli_problem("run", "'%s' is no option; write '--' before the command", argv[rest]);
         if (argv[rest][0] == '\0')
                 return cli_problem("run", "the command is empty");
-        if (o->max && o->max < o->first)
+        if (o->max < o->first)
                 return cli_problem("run", "--max %" PRIu64 " is below --first %" PRIu64, o->max, o->first);
-        if (o->prefer != UINT64_MAX && (o->prefer < o->first || (o->max && o->prefer > o->max)))
+        if (o->prefer != UINT64_MAX && (o->prefer < o->first || o->prefer > o->max))
                 return cli_problem("run", "--prefer %" PRIu64 " is not between --first and --max", o->prefer);
+        if (o->common.grace_usec != GRACE_DERIVED &&
+                (o->common.grace_usec < USEC_PER_MSEC || o->common.grace_usec > 3600 * USEC_PER_SEC))
+                return cli_problem("run", "--grace must be from 1ms to 1h");
         if (o->common.session_timeout_usec < 500 * USEC_PER_MSEC || o->common.session_timeout_usec > 3600 * USEC_PER_SEC)
                 return cli_problem("run", "--session-timeout must be from 500ms to 1h");
         return 0;
@@ -250,7 +257,7 @@ static int run(const RunOptions *o, char **command, const sigset_t *blocked, con
                         .max = o->max,
                         .prefer = o->prefer,
                         .reuse = o->reuse}};
-        ManagerConfig config = {.grace_usec = o->common.grace_usec,
+        ManagerConfig config = {.grace_usec = o->common.grace_usec == GRACE_DERIVED ? 0 : o->common.grace_usec,
                 .client = {.connect = o->common.connect,
                         .session_timeout_usec = o->common.session_timeout_usec,
                         .connect_timeout_usec =

@@ -204,6 +204,15 @@ static void on_gate_opened(Unit *unit, const GateEvent *event)
         feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_OPEN});
 }
 
+static void on_wait_timer(void *userdata)
+{
+        Unit *unit = userdata;
+        char text[DURATION_STRING_MAX];
+
+        log_error("%s: no number within --wait %s", unit->config.name, duration_to_string(unit->config.wait_usec, text));
+        unit_gate_failed(unit, EXIT_NOT_ACQUIRED);
+}
+
 static void on_gate(void *userdata, const GateEvent *event)
 {
         Unit *unit = userdata;
@@ -212,6 +221,8 @@ static void on_gate(void *userdata, const GateEvent *event)
         case GATE_WAITING:
                 log_info("%s: waiting: %s", unit->config.name, event->text);
                 tell(unit, (UnitNews){.kind = UNIT_NEWS_STATUS, .text = event->text});
+                if (unit->config.wait_usec == 0) /* tried once, as was asked */
+                        on_wait_timer(unit);
                 break;
         case GATE_OPENED:
                 on_gate_opened(unit, event);
@@ -238,18 +249,9 @@ static void on_gate(void *userdata, const GateEvent *event)
         }
 }
 
-static void on_wait_timer(void *userdata)
-{
-        Unit *unit = userdata;
-        char text[DURATION_STRING_MAX];
-
-        log_error("%s: no number within --wait %s", unit->config.name, duration_to_string(unit->config.wait_usec, text));
-        unit_gate_failed(unit, EXIT_NOT_ACQUIRED);
-}
-
 static void open_gate(Unit *unit)
 {
-        if (!unit->gate_asked && unit->config.wait_usec != USEC_INFINITY)
+        if (!unit->gate_asked && unit->config.wait_usec && unit->config.wait_usec != USEC_INFINITY)
                 timer_set(&unit->wait_timer, usec_add(clock_boottime_usec(), unit->config.wait_usec));
         unit->gate_asked = true;
         sequence_gate_open(unit->gate);

@@ -645,7 +645,7 @@ int sequence_init(Sequence *s, const SequenceConfig *config)
         int n, m;
 
         *s = (Sequence){.first = config->first,
-                .max = config->max ? config->max : UINT64_MAX - 1,
+                .max = config->max,
                 .prefer = config->prefer,
                 .reuse = config->reuse,
                 .text = config->text,

@@ -35,7 +35,7 @@ typedef struct SequenceConfig {
         const char *root, *pool; /* copied */
         const char *id;          /* unique in the world, for tickets and grants (a uuid); copied */
         uint64_t first;          /* the lowest number */
-        uint64_t max;            /* the highest, 0: no bound */
+        uint64_t max;            /* the highest; UINT64_MAX - 1: no bound */
         uint64_t prefer;         /* taken if it is free; UINT64_MAX: none */
         enum SequenceReuse reuse;
         Record text; /* what the record says; the lease is filled in */

@@ -76,6 +76,18 @@ def test_beyond_max_one_waits_and_gives_up_with_124(supervise):
     assert "--wait 1s" in second.zksup.err
 
 
+def test_no_time_to_wait_is_one_try(supervise):
+    assert supervise("--max", "1", "--wait", "0").wait_starts().number == 1
+    second = supervise("--max", "1", "--wait", "0")
+    assert second.zksup.wait() == 124
+    assert second.starts == []
+
+
+def test_numbers_can_begin_and_end_with_zero(supervise):
+    assert supervise("--first", "0", "--max", "0").wait_starts().number == 0
+    assert supervise("--first", "0", "--max", "0", "--wait", "0").zksup.wait() == 124
+
+
 def test_beyond_max_one_gets_the_number_that_becomes_free(supervise):
     first = supervise("--max", "1")
     first.wait_starts()

@@ -376,6 +376,8 @@ def test_a_grace_that_does_not_fit_is_refused_with_the_numbers(supervise):
     (["run", "--", ""], "empty"),
     (["run", "--grace", "soon", "--", "true"], "soon"),
     (["run", "--grace", "-1s", "--", "true"], "-1s"),
+    (["run", "--grace", "0", "--", "true"], "1ms"),
+    (["run", "--grace", "infinity", "--", "true"], "1h"),
     (["run", "--session-timeout", "1ms", "--", "true"], "--session-timeout"),
     (["run", "--session-timeout", "infinity", "--", "true"], "--session-timeout"),
     (["run", "--first", "-3", "--", "true"], "-3"),

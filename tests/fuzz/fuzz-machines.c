@@ -147,6 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         w->now = 1000 * USEC_PER_SEC;
         CHECK(timing_init(&w->timing, 15 * USEC_PER_SEC, 0, problem, sizeof(problem)) == 0);
         config.max = take(w) % 4;
+        config.max = config.max ? config.max : UINT64_MAX - 1;
         config.reuse = take(w) % 2;
         CHECK(sequence_init(&w->sequence, &config) == 0);
         sequence_set_timing(&w->sequence, &w->timing);

@@ -111,6 +111,7 @@ static Actor *begin(Fixture *f, size_t i, SequenceConfig config)
         config.pool = "p";
         config.id = id;
         config.first = config.first ? config.first : 1;
+        config.max = config.max ? config.max : UINT64_MAX - 1;
         config.prefer = config.prefer ? config.prefer : UINT64_MAX;
         assert_int_equal(sequence_init(&a->sequence, &config), 0);
         attach(f, a, 100 + (int64_t)i);
@@ -656,7 +657,7 @@ static void a_pool_whose_name_does_not_fit_is_refused(void **state)
 {
         char name[600];
         Sequence s;
-        SequenceConfig config = {.root = "/zksup", .pool = name, .id = "x", .first = 1};
+        SequenceConfig config = {.root = "/zksup", .pool = name, .id = "x", .first = 1, .max = 9};
 
         memset(name, 'a', sizeof(name));
         name[599] = '\0';
