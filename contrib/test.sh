@@ -4,6 +4,10 @@
 # 'meson test', such as '--suite unit'. The last line says how many tests passed and failed.
 set -uo pipefail
 
+# A job in the background of a script is started with INT and QUIT ignored, one under nohup with HUP,
+# and whatever is ignored is inherited; the tests of signals count on the defaults.
+[ -n "${ZKSUP_TEST_SIGNALS-}" ] || ZKSUP_TEST_SIGNALS=default exec env --default-signal bash "$0" "$@"
+
 project=$(cd "$(dirname "$0")/.." && pwd) || exit 1
 . "$project/contrib/lib.sh"
 cd "$project" || exit 1
