@@ -78,6 +78,7 @@ typedef struct Effect {
                 } held;
                 struct {
                         char text[160];
+                        bool first; /* WAITING: nobody is before us in line */
                 } waiting, lost, trace;
                 struct {
                         enum Outcome outcome;

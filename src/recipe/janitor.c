@@ -78,6 +78,20 @@ static void ask_take(Janitor *j, Effects *effects)
         request->n_ops = n;
 }
 
+/* When SIGHTING next wants something: to be looked at again, or to be taken. */
+static uint64_t due(const Sighting *sighting)
+{
+        return sighting->living || sighting->wedged ? sighting->look_usec : sighting->since_usec + sighting->wait_usec;
+}
+
+static void look_again(Janitor *j, Sighting *sighting, Effects *effects)
+{
+        if (sighting->living && sighting->grant[0])
+                ask(j, effects, JANITOR_GRANT, REQUEST_GET, grant_path(j, sighting));
+        else
+                ask(j, effects, JANITOR_RECORD, REQUEST_GET, record_path(j, sighting));
+}
+
 /* What to do next when nothing is under way: read what is not yet in sight, take what is due. */
 static void go_on(Janitor *j, uint64_t now_usec, Effects *effects)
 {
@@ -92,16 +106,14 @@ static void go_on(Janitor *j, uint64_t now_usec, Effects *effects)
                         ask(j, effects, JANITOR_RECORD, REQUEST_GET, record_path(j, sighting));
                         return;
                 }
-                if (now_usec >= sighting->due_usec) {
-                        if (!sighting->wedged) {
+                if (now_usec >= due(sighting)) {
+                        if (sighting->living || sighting->wedged)
+                                look_again(j, sighting, effects);
+                        else
                                 ask_take(j, effects);
-                                return;
-                        }
-                        sighting->seen = false; /* look again whether it is still wedged */
-                        ask(j, effects, JANITOR_RECORD, REQUEST_GET, record_path(j, sighting));
                         return;
                 }
-                next = MIN(next, sighting->due_usec);
+                next = MIN(next, due(sighting));
         }
         if (j->dirty) {
                 pause_before_lists(j, now_usec);
@@ -129,61 +141,102 @@ static void drop_sighting(Janitor *j, size_t i)
         j->sightings[i] = j->sightings[--j->n_sightings];
 }
 
-static bool has_sighting(const Janitor *j, uint64_t number)
+static Sighting *find_sighting(Janitor *j, uint64_t number)
 {
         for (size_t i = 0; i < j->n_sightings; i++)
                 if (j->sightings[i].number == number)
-                        return true;
-        return false;
+                        return &j->sightings[i];
+        return NULL;
+}
+
+/* The recorded numbers that are LIVING, or those that are not. */
+static void add_sightings(Janitor *j, const Numbers *pool, bool living, size_t max)
+{
+        for (size_t i = 0; i < j->recorded.n && max; i++) {
+                uint64_t number = j->recorded.items[i];
+                Sighting *sighting;
+
+                if (numbers_has(pool, number) != living || (j->has_number && number == j->number))
+                        continue;
+                sighting = find_sighting(j, number);
+                if (!sighting && j->n_sightings < JANITOR_SIGHTINGS_MAX) {
+                        sighting = &j->sightings[j->n_sightings++];
+                        *sighting = (Sighting){.number = number};
+                }
+                if (sighting)
+                        sighting->living = living;
+                max--;
+        }
 }
 
 /* Dead: recorded, but not in the pool. The records were read first: a number that was claimed in
  * between is not among them, one that was released in between turns out to have no record. */
 static void on_pool(Janitor *j, const Event *event, Effects *effects)
 {
-        Numbers living = {0};
+        Numbers pool = {0};
 
-        if (numbers_from_names(&living, event->reply.children, event->reply.n_children) < 0) {
+        if (numbers_from_names(&pool, event->reply.children, event->reply.n_children) < 0) {
                 pause_before_lists(j, event->now_usec);
                 return;
         }
         for (size_t i = j->n_sightings; i-- > 0;)
-                if (!numbers_has(&j->recorded, j->sightings[i].number))
+                if (!numbers_has(&j->recorded, j->sightings[i].number) ||
+                        (j->has_number && numbers_has(&pool, j->sightings[i].number)))
                         drop_sighting(j, i);
-        for (size_t i = 0; i < j->recorded.n && j->n_sightings < JANITOR_SIGHTINGS_MAX; i++) {
-                uint64_t number = j->recorded.items[i];
-
-                if (numbers_has(&living, number) || has_sighting(j, number) || (j->has_number && number == j->number))
-                        continue;
-                j->sightings[j->n_sightings++] = (Sighting){.number = number};
-        }
-        numbers_deinit(&living);
+        add_sightings(j, &pool, false, SIZE_MAX);
+        if (!j->has_number)
+                add_sightings(j, &pool, true, JANITOR_LIVING_MAX);
+        numbers_deinit(&pool);
         go_on(j, event->now_usec, effects);
+}
+
+/* The record or its grant was read and says that it is to be waited for by WAIT_USEC. What is known
+ * with this version goes on counting; anything else begins now, at the answer. */
+static void sight(Janitor *j, Sighting *sighting, int32_t version, uint64_t wait_usec, uint64_t now_usec)
+{
+        if (!sighting->known || sighting->version != version)
+                sighting->since_usec = now_usec;
+        sighting->known = sighting->seen = true;
+        sighting->version = version;
+        sighting->wait_usec = CLAIM_MUTANT(MUTANT_NO_WAIT) ? 0 : wait_usec;
+        sighting->look_usec = now_usec + wait_usec / 8;
+}
+
+/* A record without a grant was made, or damaged, by hand: the longest lease there is. Its deletion
+ * names its own version, and fails while there is a grant below it. */
+static void sight_bare(Janitor *j, Sighting *sighting, uint64_t now_usec)
+{
+        sight(j, sighting, sighting->record_version, timing_takeover_wait_usec(TIMING_LEASE_MAX_USEC), now_usec);
+}
+
+static bool is_grant_name(const Reply *reply, size_t room)
+{
+        return reply->data_len > 0 && reply->data_len < room && !memchr(reply->data, '/', reply->data_len) &&
+                !memchr(reply->data, '\0', reply->data_len);
 }
 
 static void on_record(Janitor *j, const Event *event, Effects *effects)
 {
         Sighting *sighting = &j->sightings[j->current];
         const Reply *reply = &event->reply;
+        char grant[sizeof(sighting->grant)] = "";
 
         if (reply->outcome != OUTCOME_OK) {
                 drop_sighting(j, j->current);
                 go_on(j, event->now_usec, effects);
                 return;
         }
-        if (reply->data_len > 0 && reply->data_len < sizeof(sighting->grant) && !memchr(reply->data, '/', reply->data_len) &&
-                !memchr(reply->data, '\0', reply->data_len)) {
-                memcpy(sighting->grant, reply->data, reply->data_len);
-                sighting->grant[reply->data_len] = '\0';
-                sighting->version = reply->stat.version;
+        if (is_grant_name(reply, sizeof(grant)))
+                memcpy(grant, reply->data, reply->data_len);
+        if (strcmp(grant, sighting->grant) != 0)
+                sighting->known = false;
+        memcpy(sighting->grant, grant, sizeof(grant));
+        sighting->record_version = reply->stat.version;
+        if (grant[0]) {
                 ask(j, effects, JANITOR_GRANT, REQUEST_GET, grant_path(j, sighting));
                 return;
         }
-        /* A record without a grant was not made by us: the longest lease there is, and its own version. */
-        sighting->grant[0] = '\0';
-        sighting->version = reply->stat.version;
-        sighting->seen = true;
-        sighting->due_usec = event->now_usec + timing_takeover_wait_usec(TIMING_LEASE_MAX_USEC);
+        sight_bare(j, sighting, event->now_usec);
         go_on(j, event->now_usec, effects);
 }
 
@@ -192,24 +245,30 @@ static void on_grant(Janitor *j, const Event *event, Effects *effects)
         Sighting *sighting = &j->sightings[j->current];
         Record record;
 
-        if (event->reply.outcome == OUTCOME_OK) {
-                record_parse(event->reply.data, event->reply.data_len, &record);
-                sighting->version = event->reply.stat.version;
-                sighting->wedged = record.state == RECORD_WEDGED;
-        } else {
-                sighting->grant[0] = '\0'; /* the record's own version, from on_record() */
-                record.lease_usec = TIMING_LEASE_MAX_USEC;
+        if (event->reply.outcome != OUTCOME_OK && sighting->living) {
+                /* Released, and perhaps claimed anew, since it was seen last: the lists tell. */
+                drop_sighting(j, j->current);
+                j->dirty = true;
+                go_on(j, event->now_usec, effects);
+                return;
         }
-        sighting->seen = true;
-        sighting->due_usec =
-                event->now_usec + (CLAIM_MUTANT(MUTANT_NO_WAIT) ? 0 : timing_takeover_wait_usec(record.lease_usec));
+        if (event->reply.outcome != OUTCOME_OK) {
+                sighting->grant[0] = '\0';
+                sighting->known = false;
+                sight_bare(j, sighting, event->now_usec);
+                go_on(j, event->now_usec, effects);
+                return;
+        }
+        record_parse(event->reply.data, event->reply.data_len, &record);
+        sighting->wedged = record.state == RECORD_WEDGED;
+        sight(j, sighting, event->reply.stat.version, timing_takeover_wait_usec(record.lease_usec), event->now_usec);
         go_on(j, event->now_usec, effects);
 }
 
 static void on_taken(Janitor *j, const Event *event, Effects *effects)
 {
         if (event->reply.outcome == OUTCOME_BAD_VERSION) {
-                j->sightings[j->current].seen = false; /* renewed: it lives, the wait starts anew */
+                j->sightings[j->current].seen = j->sightings[j->current].known = false; /* renewed: it lives */
         } else {
                 j->removed += event->reply.outcome == OUTCOME_OK;
                 j->dirty |= event->reply.outcome != OUTCOME_OK;

@@ -9,6 +9,7 @@
  *   OFF -> PRED -> ASLEEP (N - 1 lives)
  *            \--> PAUSE -> RECORDS -> POOL -> GRANT... -> AWAKE -> TAKE... -> AWAKE
  *
+ * The living are looked at eight times in W, by one read each.
  * The wait counts from the moment our read of the grant was ANSWERED: it was written before that.
  * Invariant: a record is deleted only by the version of the grant that was seen for W, in one multi
  * that names the grant, so that a renewal in between makes it fail. A WEDGED record is left alone. */
@@ -34,11 +35,15 @@ typedef struct Sighting {
         uint64_t number;
         char grant[128]; /* name below the record; "" if the record has none: made by hand */
         int32_t version; /* of the grant, or of the record */
-        uint64_t due_usec;
-        bool seen, wedged;
+        int32_t record_version;
+        uint64_t since_usec; /* in sight with this version */
+        uint64_t wait_usec;  /* W by what it says */
+        uint64_t look_usec;  /* of the living and the wedged: when to look again */
+        bool seen, known, living, wedged; /* known: since_usec counts for this grant and version */
 } Sighting;
 
 #define JANITOR_SIGHTINGS_MAX 64 /* more are looked at once these are gone */
+#define JANITOR_LIVING_MAX 16    /* of them living */
 
 typedef struct Janitor {
         char pool[ZNODE_PATH_MAX], records[ZNODE_PATH_MAX];

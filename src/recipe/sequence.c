@@ -226,6 +226,7 @@ static void wait_in_line(Sequence *s, const TicketQueue *q, const Numbers *livin
         s->watching = q->rank == 1;
         enter(s, SEQUENCE_WAIT, effects, "no number is free");
         effect = effects_append(effects, EFFECT_WAITING);
+        effect->waiting.first = q->rank == 1;
         snprintf(effect->waiting.text, sizeof(effect->waiting.text),
                 "no number is free in %.60s: %zu in use, %zu records, position %" PRIu64 " in line", s->pool,
                 living->n, s->dead.n, q->rank);

@@ -84,7 +84,7 @@ static void step_sequence(Seat *seat, const Event *event, Effects *out)
                         continue;
                 }
                 pass_on(SOURCE_SEQUENCE, effect, out);
-                if (effect->kind == EFFECT_WAITING) {
+                if (effect->kind == EFFECT_WAITING && effect->waiting.first) {
                         look_after(seat, event->now_usec, out);
                 } else if (effect->kind == EFFECT_RELEASED) {
                         tell_janitor(seat, EVENT_RELEASE, event->now_usec, out);

@@ -503,6 +503,38 @@ static void after_a_loss_nothing_is_asked_until_the_tree_is_dead(void **state)
         assert_int_equal(a->sequence.number, 1); /* our own ghost is no obstacle */
 }
 
+/* What the gate does when the tree under a lost number is dead. */
+static void a_loss_that_is_given_up_is_cleaned_and_asked_again_on_start_only(void **state)
+{
+        Fixture *f = *state;
+        Actor *a = begin(f, 0, (SequenceConfig){0});
+
+        settle(f);
+        a->held = false;
+        lose_session(f, a);
+        attach(f, a, 300);
+        step(f, a, (Event){.kind = EVENT_RELEASE});
+        assert_int_equal(a->sequence.state, SEQUENCE_LOST);
+        step(f, a, (Event){.kind = EVENT_DEAD});
+        settle(f);
+        assert_int_equal(a->sequence.state, SEQUENCE_RELEASED);
+        assert_false(a->held);
+        assert_false(fake_has(&f->fake, RECORDS "/1"));
+        step(f, a, (Event){.kind = EVENT_START});
+        settle(f);
+        assert_true(a->held);
+
+        a->held = false;
+        claim_lose(&a->sequence.claim, "no renewal was acknowledged in time");
+        step(f, a, (Event){.kind = EVENT_RELEASE});
+        step(f, a, (Event){.kind = EVENT_DEAD});
+        assert_int_equal(a->sequence.state, SEQUENCE_CLEAN);
+        step(f, a, (Event){.kind = EVENT_START}); /* while it is being cleaned */
+        settle(f);
+        assert_true(a->held);
+        assert_int_equal(a->sequence.number, 1);
+}
+
 static void a_znode_deleted_by_hand_is_not_deleted_again(void **state)
 {
         Fixture *f = *state;
@@ -749,6 +781,51 @@ static void the_record_of_the_dead_goes_after_the_wait_and_not_before(void **sta
         assert_true(fake_has(&f->fake, RECORDS "/1")); /* the living one is left alone */
 }
 
+/* Who waits looks at the living too: when one dies, the time it has been silent counts. */
+static void the_wait_of_a_waiter_begins_before_the_session_of_the_dead_ends(void **state)
+{
+        Fixture *f = *state;
+        uint64_t w = timing_takeover_wait_usec(12 * SEC), silent;
+
+        begin(f, 0, (SequenceConfig){.max = 1});
+        settle(f);
+        start_janitor(f, false, 0);
+        run_janitor(f, f->now + 3 * SEC); /* in sight */
+        silent = f->now;
+        run_janitor(f, silent + w - SEC);
+        assert_true(fake_has(&f->fake, RECORDS "/1"));
+        fake_end_session(&f->fake, f->actors[0].session);
+        f->actors[0].session = 0;
+        step_janitor(f, (Event){.kind = EVENT_WATCH, .watch = {.kind = WATCH_CHILDREN, .path = POOL}});
+        run_janitor(f, silent + w + 2 * SEC); /* the pause before the lists */
+        assert_false(fake_has(&f->fake, RECORDS "/1"));
+}
+
+static void the_record_of_the_living_is_never_removed_and_its_renewals_begin_the_wait_anew(void **state)
+{
+        Fixture *f = *state;
+        uint64_t w = timing_takeover_wait_usec(12 * SEC), renewed;
+        Op renew = {.kind = OP_SET, .path = RECORDS "/1/id0-0", .version = VERSION_ANY};
+        Request request = {.kind = REQUEST_MULTI, .path = RECORDS, .ops = &renew, .n_ops = 1};
+
+        begin(f, 0, (SequenceConfig){.max = 1});
+        settle(f);
+        renew.data = f->actors[0].sequence.claim.data;
+        renew.data_len = f->actors[0].sequence.claim.data_len;
+        start_janitor(f, false, 0);
+        run_janitor(f, f->now + 3 * w); /* silent, but its session lives */
+        assert_true(fake_has(&f->fake, RECORDS "/1"));
+        (void)fake_apply(&f->fake, 7, NULL, &request);
+        renewed = f->now;
+        fake_end_session(&f->fake, f->actors[0].session);
+        f->actors[0].session = 0;
+        step_janitor(f, (Event){.kind = EVENT_WATCH, .watch = {.kind = WATCH_CHILDREN, .path = POOL}});
+        run_janitor(f, renewed + w - 1);
+        assert_true(fake_has(&f->fake, RECORDS "/1"));
+        run_janitor(f, renewed + 2 * w);
+        assert_false(fake_has(&f->fake, RECORDS "/1"));
+}
+
 static void a_record_that_is_renewed_meanwhile_stays(void **state)
 {
         Fixture *f = *state;
@@ -881,6 +958,7 @@ int main(void)
                 T(a_lost_release_is_repeated_until_known),
                 T(a_number_released_and_taken_by_another_is_not_taken_away),
                 T(after_a_loss_nothing_is_asked_until_the_tree_is_dead),
+                T(a_loss_that_is_given_up_is_cleaned_and_asked_again_on_start_only),
                 T(a_znode_deleted_by_hand_is_not_deleted_again),
                 T(a_record_taken_away_leaves_no_node_of_ours_behind),
                 T(a_znode_deleted_by_hand_is_found_at_the_release),
@@ -892,6 +970,8 @@ int main(void)
                 T(a_pool_whose_name_does_not_fit_is_refused),
                 T(every_state_has_words),
                 T(the_record_of_the_dead_goes_after_the_wait_and_not_before),
+                T(the_wait_of_a_waiter_begins_before_the_session_of_the_dead_ends),
+                T(the_record_of_the_living_is_never_removed_and_its_renewals_begin_the_wait_anew),
                 T(a_record_that_is_renewed_meanwhile_stays),
                 T(who_has_a_living_predecessor_sleeps_until_it_dies),
                 T(a_wedged_record_is_left_alone),
