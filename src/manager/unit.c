@@ -467,10 +467,15 @@ void unit_signal(Unit *unit, int signal)
                 (void)spawn_signal(unit->spawn, signal);
 }
 
-/* The machine asks for nothing after this, so the gate must not go on asking either. */
+/* The machine asks for nothing after this, so the gate must not go on asking either. What is held
+ * already is given back in the usual order only: first the command is stopped and proved dead. */
 void unit_gate_failed(Unit *unit, int status)
 {
         timer_set(&unit->wait_timer, USEC_INFINITY);
+        if (unit->machine.gate == UNIT_GATE_OPEN || unit->machine.tree) {
+                feed(unit, (UnitEvent){.type = UNIT_EVENT_DOWN});
+                return;
+        }
         feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_FAILED, .value = status});
         sequence_gate_close(unit->gate);
 }

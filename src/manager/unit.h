@@ -57,7 +57,8 @@ void unit_up(Unit *unit);
 void unit_down(Unit *unit, int signal);
 /* To the process group of the command, if it runs. */
 void unit_signal(Unit *unit, int signal);
-/* No ensemble, refused, ...: STATUS is the exit status of the table. */
+/* No ensemble, refused, ...: STATUS is the exit status of the table. A unit that holds its number is
+ * stopped, and gives it back when its tree is dead; its status is then that of a stop. */
 void unit_gate_failed(Unit *unit, int status);
 bool unit_is_at_rest(const Unit *unit);
 int unit_exit_status(const Unit *unit);
