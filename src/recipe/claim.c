@@ -22,6 +22,7 @@ int claim_init(Claim *claim, const char *node, const char *record, const char *i
         n = snprintf(claim->grant, ZNODE_PATH_MAX, "%s/%s", record, id);
         if (n >= ZNODE_PATH_MAX)
                 return -ENAMETOOLONG;
+        claim->lease_usec = text->lease_usec;
         claim->data_len = record_to_string(text, claim->data);
         return 0;
 }
@@ -77,13 +78,20 @@ void claim_lose(Claim *claim, const char *reason)
         snprintf(claim->reason, sizeof(claim->reason), "%s", reason);
 }
 
+/* Never longer than the record says, for which the next holder waits: a server that grants a longer
+ * timeout than the one of the claim's time does not change what others have read. */
+static uint64_t lease_usec(const Claim *claim, const Timing *timing)
+{
+        return claim->lease_usec ? MIN(claim->lease_usec, timing->lease_usec) : timing->lease_usec;
+}
+
 void claim_grant(Claim *claim, const Timing *timing, const Reply *reply, uint64_t now_usec)
 {
         const OpResult *set = &reply->results[reply->n_results - 1];
 
         claim->token = set->stat.czxid;
         claim->version = set->stat.version;
-        claim->deadline_usec = (CLAIM_MUTANT(MUTANT_REPLY_TIME) ? now_usec : reply->sent_usec) + timing->lease_usec;
+        claim->deadline_usec = (CLAIM_MUTANT(MUTANT_REPLY_TIME) ? now_usec : reply->sent_usec) + lease_usec(claim, timing);
         claim->state = CLAIM_HELD;
         if (now_usec >= claim_stop_usec(claim, timing) && !CLAIM_MUTANT(MUTANT_REVIVE))
                 claim_lose(claim, "the answer to the claim came too late");
@@ -103,5 +111,5 @@ void claim_extend(Claim *claim, const Timing *timing, uint64_t sent_usec, uint64
                 claim_lose(claim, "no renewal was acknowledged in time");
                 return;
         }
-        claim->deadline_usec = MAX(claim->deadline_usec, from + timing->lease_usec);
+        claim->deadline_usec = MAX(claim->deadline_usec, from + lease_usec(claim, timing));
 }

@@ -44,6 +44,7 @@ typedef struct Claim {
         bool reported;  /* the layer above has been told that it is lost */
         int64_t token;
         int32_t version; /* of the grant, as last heard of */
+        uint64_t lease_usec; /* what the grant says; 0: nothing, which others take for the longest */
         uint64_t deadline_usec;
         Op ops[5]; /* of the claim or the release under way */
         size_t n_ops;
@@ -60,8 +61,8 @@ void claim_add_create_ops(Claim *claim, size_t n_own);
  * made the node still lives. */
 void claim_make_release_ops(Claim *claim, bool with_node);
 
-/* The reply to a claim was OK: HELD until sent + D; or LOST at once, when so much time has passed
- * that the tree could not run until a renewal. */
+/* The reply to a claim was OK: HELD until sent + D, D being that of TIMING or of the grant, whichever
+ * is less; or LOST at once, when so much time has passed that the tree could not run until a renewal. */
 void claim_grant(Claim *claim, const Timing *timing, const Reply *reply, uint64_t now_usec);
 /* A renewal that was sent at SENT_USEC was acknowledged. Extends, unless it is too late. */
 void claim_extend(Claim *claim, const Timing *timing, uint64_t sent_usec, uint64_t now_usec);

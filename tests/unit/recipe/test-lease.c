@@ -128,6 +128,27 @@ static void a_grace_that_does_not_fit_is_refused_with_the_numbers(void **state)
         assert_int_equal(timing_init(&t, 400000, 0, problem, sizeof(problem)), -ERANGE);
 }
 
+/* The next holder waits for what the record says, whatever timeout a later server grants. */
+static void a_lease_is_never_longer_than_the_record_says(void **state)
+{
+        Fixture *f = *state;
+        Claim *claim = &f->claims[0];
+        uint64_t of_record;
+        Timing longer;
+        char problem[400];
+
+        hold(f, 0, 100 * SEC, 100 * SEC);
+        of_record = f->timing.lease_usec;
+        assert_int_equal(timing_init(&longer, 30 * SEC, SEC, problem, sizeof(problem)), 0);
+        assert_true(longer.lease_usec > of_record);
+        claim_extend(claim, &longer, 102 * SEC, 102 * SEC);
+        assert_int_equal(claim->deadline_usec, 102 * SEC + of_record);
+        /* a shorter one counts as it is */
+        assert_int_equal(timing_init(&longer, 10 * SEC, SEC, problem, sizeof(problem)), 0);
+        claim_extend(claim, &longer, 109 * SEC, 109 * SEC);
+        assert_int_equal(claim->deadline_usec, 109 * SEC + 8 * SEC);
+}
+
 static void one_multi_renews_all_holds_from_the_time_it_was_sent(void **state)
 {
         Fixture *f = *state;
@@ -358,6 +379,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 T(the_numbers_are_those_of_the_rule),
                 T(a_grace_that_does_not_fit_is_refused_with_the_numbers),
+                T(a_lease_is_never_longer_than_the_record_says),
                 T(one_multi_renews_all_holds_from_the_time_it_was_sent),
                 T(a_claim_made_long_after_the_connection_is_renewed_after_a_period),
                 T(only_one_renewal_is_under_way),
