@@ -238,14 +238,6 @@ void sequence_gate_open(SequenceGate *gate)
         step_sequence(gate, &event);
 }
 
-void sequence_gate_dead(SequenceGate *gate)
-{
-        Event event = event_now(EVENT_DEAD);
-
-        stop_renewing(gate);
-        step_sequence(gate, &event);
-}
-
 void sequence_gate_close(SequenceGate *gate)
 {
         Event event = event_now(EVENT_RELEASE);
@@ -256,6 +248,12 @@ void sequence_gate_close(SequenceGate *gate)
         /* The tree is dead, which is all that LOST waits for. */
         event = event_now(EVENT_DEAD);
         step_sequence(gate, &event);
+}
+
+/* Not asked for again by itself: a number that comes while nobody waits for it would go unheard. */
+void sequence_gate_dead(SequenceGate *gate)
+{
+        sequence_gate_close(gate);
 }
 
 void sequence_gate_lose(SequenceGate *gate, const char *reason)

@@ -37,7 +37,8 @@ void sequence_gate_set_timing(SequenceGate *gate, const Timing *timing);
 void sequence_gate_on_session(SequenceGate *gate, const Event *event);
 /* Asks for a number; GATE_OPENED follows, or GATE_FAILED. */
 void sequence_gate_open(SequenceGate *gate);
-/* The tree under the lost hold is dead: clean up and ask again. */
+/* The tree under the lost hold is dead: cleans up. The next sequence_gate_open() asks again, also while
+ * that is under way; else GATE_CLOSED follows. */
 void sequence_gate_dead(SequenceGate *gate);
 /* Gives back or stops asking; GATE_CLOSED follows. Only when no tree runs under the hold. */
 void sequence_gate_close(SequenceGate *gate);
