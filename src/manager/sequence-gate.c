@@ -112,7 +112,8 @@ static void perform(SequenceGate *gate, const Effects *effects)
                         on_held(gate, effect);
                         break;
                 case EFFECT_WAITING:
-                        start_janitor(gate, false);
+                        if (effect->waiting.first) /* the others would only look at the same */
+                                start_janitor(gate, false);
                         tell(gate, (GateEvent){.kind = GATE_WAITING, .text = effect->waiting.text});
                         break;
                 case EFFECT_RELEASED:
