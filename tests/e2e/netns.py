@@ -154,7 +154,11 @@ class Lab:
         made = subprocess.run(["ip", "netns", "add", probe], capture_output=True, text=True)
         if made.returncode:
             raise NoNamespaces(f"cannot make a network namespace: {made.stderr.strip()}")
+        # ip(8) also changes mount propagation of "/", which a plain chroot does not have.
+        entered = subprocess.run(["ip", "-n", probe, "link", "set", "lo", "up"], capture_output=True, text=True)
         subprocess.run(["ip", "netns", "del", probe], check=True)
+        if entered.returncode:
+            raise NoNamespaces(f"cannot enter a network namespace: {entered.stderr.strip()}")
 
     def _name(self, label):
         return f"{self.id}.{label}"
