@@ -4,23 +4,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include "recipe/sequence-ask.h"
 #include "recipe/ticket.h"
 #include "util/clock.h"
-#include "util/macros.h"
-#include "util/text.h"
-
-/* A name of ours is shorter: prefix, uuid, ten digits. */
-#define CHILD_MAX 100
-/* After a reply that settles nothing although there is contact, or a lost race. Short: the others
- * have what they wanted; not nothing: the list that the next try reads must be able to change. */
-#define RETRY_USEC (20 * USEC_PER_MSEC)
-#define RETRY_MAX_USEC USEC_PER_SEC
-
-enum CleanStep {
-        CLEAN_CLAIM, /* grant, record, node in one multi */
-        CLEAN_LOOK,  /* the grant was gone: is the node there, and ours? */
-        CLEAN_NODE,
-};
 
 const char *sequence_state_to_string(enum SequenceState state)
 {
@@ -53,147 +39,6 @@ const char *sequence_state_to_string(enum SequenceState state)
         return "?";
 }
 
-static void enter(Sequence *s, enum SequenceState state, Effects *effects, const char *cause)
-{
-        if (state == s->state)
-                return;
-        assert(s->state != SEQUENCE_FAILED);
-        assert(state != SEQUENCE_HELD || s->state == SEQUENCE_CLAIM);
-        assert(s->state != SEQUENCE_LOST || state == SEQUENCE_CLEAN);
-        snprintf(effects_append(effects, EFFECT_TRACE)->trace.text, sizeof((Effect){0}.trace.text),
-                "sequence: %s -> %s (%s)", sequence_state_to_string(s->state), sequence_state_to_string(state), cause);
-        s->state = state;
-        s->retry_usec = USEC_INFINITY;
-}
-
-/* --- requests ----------------------------------------------------------------------------------- */
-
-static Request *ask(Sequence *s, Effects *effects, enum RequestKind kind, const char *path)
-{
-        assert(!s->under_way);
-        s->under_way = true;
-        s->retry_usec = USEC_INFINITY;
-        return effects_request(effects, kind, ++s->tag, path);
-}
-
-static void ask_children(Sequence *s, Effects *effects, const char *path, bool watch)
-{
-        ask(s, effects, REQUEST_CHILDREN, path)->watch = watch;
-}
-
-static void ask_multi(Sequence *s, Effects *effects, const Op *ops, size_t n)
-{
-        Request *request = ask(s, effects, REQUEST_MULTI, ops[0].path);
-
-        request->ops = ops;
-        request->n_ops = n;
-}
-
-static void ask_ticket(Sequence *s, Effects *effects, const char *cause)
-{
-        enter(s, SEQUENCE_TICKET, effects, cause);
-        snprintf(s->ticket, sizeof(s->ticket), "%s/" TICKET_PREFIX "%s-", s->pool, s->id);
-        s->ticket_maybe = true;
-        ask(s, effects, REQUEST_CREATE, s->ticket)->mode = CREATE_EPHEMERAL_SEQUENTIAL;
-}
-
-static void ask_pool(Sequence *s, Effects *effects, const char *cause)
-{
-        enter(s, SEQUENCE_POOL, effects, cause);
-        s->dropping = false;
-        ask_children(s, effects, s->pool, s->watching);
-}
-
-static void ask_clean(Sequence *s, Effects *effects, const char *cause)
-{
-        enter(s, SEQUENCE_CLEAN, effects, cause);
-        s->clean_step = CLEAN_CLAIM;
-        claim_make_release_ops(&s->claim, s->node_lives);
-        ask_multi(s, effects, s->claim.ops, s->claim.n_ops);
-}
-
-static void ask_parents(Sequence *s, Effects *effects, const char *cause)
-{
-        enter(s, SEQUENCE_PARENTS, effects, cause);
-        parents_request(&s->parents, ask(s, effects, REQUEST_CREATE, s->pool));
-}
-
-static void begin_parents(Sequence *s, Effects *effects, const char *cause)
-{
-        parents_begin(&s->parents);
-        ask_parents(s, effects, cause);
-}
-
-static int make_claim(Sequence *s, uint64_t number)
-{
-        char node[ZNODE_PATH_MAX + 24], record[ZNODE_PATH_MAX + 24], id[80];
-
-        snprintf(node, sizeof(node), "%s/%" PRIu64, s->pool, number);
-        snprintf(record, sizeof(record), "%s/%" PRIu64, s->records, number);
-        snprintf(id, sizeof(id), "%s-%u", s->id, s->attempts++);
-        s->text.lease_usec = s->timing.lease_usec;
-        return claim_init(&s->claim, node, record, id, &s->text);
-}
-
-static void fail(Sequence *s, Effects *effects, enum Outcome outcome, const char *path)
-{
-        Effect *effect;
-
-        enter(s, SEQUENCE_FAILED, effects, outcome_to_string(outcome));
-        effect = effects_append(effects, EFFECT_FAILED);
-        effect->failed.outcome = outcome;
-        snprintf(effect->failed.text, sizeof(effect->failed.text), "%s: %s", path, outcome_to_string(outcome));
-}
-
-static void ask_claim(Sequence *s, uint64_t number, Effects *effects)
-{
-        if (make_claim(s, number) < 0) {
-                fail(s, effects, OUTCOME_REFUSED, s->pool);
-                return;
-        }
-        enter(s, SEQUENCE_CLAIM, effects, "a number is free");
-        s->number = number;
-        s->claim_maybe = s->node_lives = s->ticket_maybe = true;
-        s->claim.ops[0] = (Op){.kind = OP_DELETE, .path = s->ticket, .version = VERSION_ANY};
-        s->claim.ops[1] = (Op){.kind = OP_CREATE, .mode = CREATE_EPHEMERAL, .path = s->claim.node};
-        claim_add_create_ops(&s->claim, 2);
-        ask_multi(s, effects, s->claim.ops, s->claim.n_ops);
-}
-
-/* A try that changed nothing, or a reply that settles nothing: again, a little later. */
-static void retry_later(Sequence *s, uint64_t now_usec)
-{
-        unsigned doublings = MIN(s->collisions, 6U);
-
-        s->collisions++;
-        s->retry_usec = now_usec + MIN(RETRY_USEC << doublings, RETRY_MAX_USEC);
-}
-
-static void release_done(Sequence *s, Effects *effects, const char *cause)
-{
-        enter(s, SEQUENCE_RELEASED, effects, cause);
-        effects_append(effects, EFFECT_RELEASED);
-}
-
-/* From whatever state that waits for nothing: the next thing to do. */
-static void start_over(Sequence *s, Effects *effects, const char *cause)
-{
-        if (!s->attached || s->under_way)
-                return; /* on ATTACHED, or on the reply */
-        if (s->claim_maybe) {
-                ask_clean(s, effects, cause);
-        } else if (!s->want) {
-                if (s->ticket_made || s->ticket_maybe)
-                        ask_pool(s, effects, cause); /* finds it by its id, and deletes it */
-                else
-                        release_done(s, effects, cause);
-        } else {
-                enter(s, SEQUENCE_RECORDS, effects, cause);
-                s->stirred = false;
-                ask_children(s, effects, s->records, s->watching);
-        }
-}
-
 /* --- choosing ----------------------------------------------------------------------------------- */
 
 /* Whether there is one that can be had now. */
@@ -220,11 +65,11 @@ static void wait_in_line(Sequence *s, const TicketQueue *q, const Numbers *livin
 
         if (q->rank == 1 && (!s->watching || s->stirred)) {
                 s->watching = true; /* read both lists again, this time with watches */
-                start_over(s, effects, "no number is free");
+                sequence_ask_next(s, effects, "no number is free");
                 return;
         }
         s->watching = q->rank == 1;
-        enter(s, SEQUENCE_WAIT, effects, "no number is free");
+        sequence_ask_enter(s, SEQUENCE_WAIT, effects, "no number is free");
         effect = effects_append(effects, EFFECT_WAITING);
         effect->waiting.first = q->rank == 1;
         snprintf(effect->waiting.text, sizeof(effect->waiting.text),
@@ -232,16 +77,16 @@ static void wait_in_line(Sequence *s, const TicketQueue *q, const Numbers *livin
                 living->n, s->dead.n, q->rank);
         if (q->rank > 1) {
                 /* The ticket ahead wakes us, not every change of the pool: no herd. */
-                snprintf(s->ahead, sizeof(s->ahead), "%s/%.*s", s->pool, CHILD_MAX, q->ahead);
-                ask(s, effects, REQUEST_EXISTS, s->ahead)->watch = true;
+                snprintf(s->ahead, sizeof(s->ahead), "%s/%.*s", s->pool, SEQUENCE_CHILD_MAX, q->ahead);
+                sequence_ask(s, effects, REQUEST_EXISTS, s->ahead)->watch = true;
         }
 }
 
 static void drop_ticket(Sequence *s, const char *name, Effects *effects)
 {
         s->dropping = true;
-        snprintf(s->ahead, sizeof(s->ahead), "%s/%.*s", s->pool, CHILD_MAX, name);
-        ask(s, effects, REQUEST_DELETE, s->ahead);
+        snprintf(s->ahead, sizeof(s->ahead), "%s/%.*s", s->pool, SEQUENCE_CHILD_MAX, name);
+        sequence_ask(s, effects, REQUEST_DELETE, s->ahead);
 }
 
 static void on_pool(Sequence *s, const Event *event, Effects *effects)
@@ -258,20 +103,20 @@ static void on_pool(Sequence *s, const Event *event, Effects *effects)
                 return;
         }
         if (!s->want) {
-                release_done(s, effects, "the ticket is gone");
+                sequence_ask_released(s, effects, "the ticket is gone");
                 return;
         }
         if (!q.mine) {
-                ask_ticket(s, effects, "our ticket is not in the list");
+                sequence_ask_ticket(s, effects, "our ticket is not in the list");
                 return;
         }
         if (numbers_from_names(&living, event->reply.children, event->reply.n_children) < 0) {
-                retry_later(s, event->now_usec);
+                sequence_ask_later(s, event->now_usec);
                 return;
         }
-        snprintf(s->ticket, sizeof(s->ticket), "%s/%.*s", s->pool, CHILD_MAX, q.mine);
+        snprintf(s->ticket, sizeof(s->ticket), "%s/%.*s", s->pool, SEQUENCE_CHILD_MAX, q.mine);
         if (choose(s, &living, q.rank, &number))
-                ask_claim(s, number, effects);
+                sequence_ask_claim(s, number, effects);
         else
                 wait_in_line(s, &q, &living, effects);
         numbers_deinit(&living);
@@ -289,10 +134,10 @@ static void on_claimed(Sequence *s, const Event *event, Effects *effects)
         parents_settled(&s->parents);
         claim_grant(&s->claim, &s->timing, &event->reply, event->now_usec);
         if (!s->want || s->claim.state == CLAIM_LOST) {
-                start_over(s, effects, s->want ? "the answer to the claim came too late" : "not wanted any more");
+                sequence_ask_next(s, effects, s->want ? "the answer to the claim came too late" : "not wanted any more");
                 return;
         }
-        enter(s, SEQUENCE_HELD, effects, "claimed");
+        sequence_ask_enter(s, SEQUENCE_HELD, effects, "claimed");
         effect = effects_append(effects, EFFECT_HELD);
         effect->held.number = s->number;
         effect->held.token = s->claim.token;
@@ -313,18 +158,18 @@ static void on_claim_failed(Sequence *s, const Event *event, Effects *effects)
         s->claim_maybe = false;
         s->ticket_maybe = true; /* it may be what was missing */
         if (event->reply.outcome == OUTCOME_NO_NODE && failed_op(&event->reply) > 0) {
-                begin_parents(s, effects, "the pool is gone"); /* an empty container was collected */
+                sequence_ask_begin_parents(s, effects, "the pool is gone"); /* an empty container was collected */
                 return;
         }
-        enter(s, SEQUENCE_RECORDS, effects, "somebody else was faster");
-        retry_later(s, event->now_usec);
+        sequence_ask_enter(s, SEQUENCE_RECORDS, effects, "somebody else was faster");
+        sequence_ask_later(s, event->now_usec);
 }
 
 static void cleaned(Sequence *s, Effects *effects)
 {
         s->claim_maybe = false;
         s->claim.state = CLAIM_NONE;
-        start_over(s, effects, "nothing of the claim is left");
+        sequence_ask_next(s, effects, "nothing of the claim is left");
 }
 
 /* The grant was gone (never made, or taken away after a long silence), so the multi did nothing; a
@@ -332,8 +177,8 @@ static void cleaned(Sequence *s, Effects *effects)
 static void on_clean_looked(Sequence *s, const Event *event, Effects *effects)
 {
         if (event->reply.outcome == OUTCOME_OK && event->reply.stat.ephemeral_owner == s->session_id) {
-                s->clean_step = CLEAN_NODE;
-                ask(s, effects, REQUEST_DELETE, s->claim.node);
+                s->clean_step = SEQUENCE_CLEAN_NODE;
+                sequence_ask(s, effects, REQUEST_DELETE, s->claim.node);
         } else {
                 cleaned(s, effects);
         }
@@ -343,31 +188,31 @@ static void on_cleaned(Sequence *s, const Event *event, Effects *effects)
 {
         enum Outcome outcome = event->reply.outcome;
 
-        if (s->clean_step == CLEAN_LOOK) {
+        if (s->clean_step == SEQUENCE_CLEAN_LOOK) {
                 on_clean_looked(s, event, effects);
-        } else if (s->clean_step == CLEAN_NODE || outcome == OUTCOME_OK) {
+        } else if (s->clean_step == SEQUENCE_CLEAN_NODE || outcome == OUTCOME_OK) {
                 cleaned(s, effects);
         } else if (outcome == OUTCOME_NO_NODE && failed_op(&event->reply) == 2) {
                 s->claim.node_gone = true; /* grant and record are ours, the node was deleted by hand */
-                start_over(s, effects, "the node is gone already");
+                sequence_ask_next(s, effects, "the node is gone already");
         } else if (outcome == OUTCOME_NO_NODE && s->node_lives && !s->claim.node_gone) {
-                s->clean_step = CLEAN_LOOK;
-                ask(s, effects, REQUEST_EXISTS, s->claim.node);
+                s->clean_step = SEQUENCE_CLEAN_LOOK;
+                sequence_ask(s, effects, REQUEST_EXISTS, s->claim.node);
         } else if (outcome == OUTCOME_NO_NODE) {
                 cleaned(s, effects);
         } else {
-                retry_later(s, event->now_usec); /* somebody has put children below; keep trying, slowly */
+                sequence_ask_later(s, event->now_usec); /* somebody has put children below; keep trying, slowly */
         }
 }
 
 static void on_parents(Sequence *s, const Event *event, Effects *effects)
 {
         if (parents_on_reply(&s->parents, event->reply.outcome))
-                ask_parents(s, effects, "there is less than that");
+                sequence_ask_parents(s, effects, "there is less than that");
         else if (s->ticket_made || s->ticket_maybe)
-                ask_pool(s, effects, "the parents are there");
+                sequence_ask_pool(s, effects, "the parents are there");
         else /* where there was no list of records, there was no record: no need to read it again */
-                ask_ticket(s, effects, "the parents are there");
+                sequence_ask_ticket(s, effects, "the parents are there");
 }
 
 static void on_reply_ok_or_no(Sequence *s, const Event *event, Effects *effects)
@@ -378,13 +223,13 @@ static void on_reply_ok_or_no(Sequence *s, const Event *event, Effects *effects)
         case SEQUENCE_RECORDS:
                 if (reply->outcome == OUTCOME_NO_NODE) {
                         s->dead.n = 0;
-                        begin_parents(s, effects, "no such pool yet");
+                        sequence_ask_begin_parents(s, effects, "no such pool yet");
                 } else if (numbers_from_names(&s->dead, reply->children, reply->n_children) < 0) {
-                        retry_later(s, event->now_usec);
+                        sequence_ask_later(s, event->now_usec);
                 } else if (s->ticket_made || s->ticket_maybe) {
-                        ask_pool(s, effects, "records read");
+                        sequence_ask_pool(s, effects, "records read");
                 } else {
-                        ask_ticket(s, effects, "records read");
+                        sequence_ask_ticket(s, effects, "records read");
                 }
                 break;
         case SEQUENCE_PARENTS:
@@ -393,24 +238,24 @@ static void on_reply_ok_or_no(Sequence *s, const Event *event, Effects *effects)
         case SEQUENCE_TICKET:
                 s->ticket_maybe = false;
                 if (reply->outcome != OUTCOME_OK) {
-                        begin_parents(s, effects, "no such pool");
+                        sequence_ask_begin_parents(s, effects, "no such pool");
                         break;
                 }
                 s->ticket_made = true;
-                ask_pool(s, effects, "ticket taken");
+                sequence_ask_pool(s, effects, "ticket taken");
                 break;
         case SEQUENCE_POOL:
                 if (s->dropping) {
                         s->dropping = false;
-                        start_over(s, effects, "a ticket was taken back"); /* and look again */
+                        sequence_ask_next(s, effects, "a ticket was taken back"); /* and look again */
                 } else if (reply->outcome == OUTCOME_OK) {
                         on_pool(s, event, effects);
                 } else {
                         s->ticket_made = s->ticket_maybe = false;
                         if (s->want)
-                                begin_parents(s, effects, "the pool is gone");
+                                sequence_ask_begin_parents(s, effects, "the pool is gone");
                         else
-                                release_done(s, effects, "the pool is gone");
+                                sequence_ask_released(s, effects, "the pool is gone");
                 }
                 break;
         case SEQUENCE_CLAIM:
@@ -424,7 +269,7 @@ static void on_reply_ok_or_no(Sequence *s, const Event *event, Effects *effects)
                 break;
         case SEQUENCE_WAIT:
                 if (reply->outcome == OUTCOME_NO_NODE)
-                        start_over(s, effects, "the one ahead is gone");
+                        sequence_ask_next(s, effects, "the one ahead is gone");
                 break;
         case SEQUENCE_IDLE:
         case SEQUENCE_HELD:
@@ -465,7 +310,7 @@ static void on_reply(Sequence *s, const Event *event, Effects *effects)
         s->under_way = false;
         if (!s->want && s->state != SEQUENCE_CLAIM && s->state != SEQUENCE_CLEAN && s->state != SEQUENCE_POOL &&
                 s->state != SEQUENCE_TICKET) {
-                start_over(s, effects, "not wanted any more");
+                sequence_ask_next(s, effects, "not wanted any more");
                 return;
         }
         switch (event->reply.outcome) {
@@ -477,7 +322,7 @@ static void on_reply(Sequence *s, const Event *event, Effects *effects)
         case OUTCOME_ROLLED_BACK:
                 if (!s->want && s->state == SEQUENCE_TICKET) {
                         s->ticket_maybe = event->reply.outcome == OUTCOME_OK;
-                        start_over(s, effects, "not wanted any more");
+                        sequence_ask_next(s, effects, "not wanted any more");
                         break;
                 }
                 on_reply_ok_or_no(s, event, effects);
@@ -486,15 +331,15 @@ static void on_reply(Sequence *s, const Event *event, Effects *effects)
         case OUTCOME_EXPIRED:
                 /* What was asked may have been done; the flags *_maybe say so since it was asked.
                  * Again on ATTACHED, or soon if the connection is there all the same. */
-                retry_later(s, event->now_usec);
+                sequence_ask_later(s, event->now_usec);
                 break;
         case OUTCOME_DENIED:
         case OUTCOME_REFUSED:
         case OUTCOME_NO_CHILDREN:
                 if (s->state == SEQUENCE_CLEAN)
-                        retry_later(s, event->now_usec);
+                        sequence_ask_later(s, event->now_usec);
                 else
-                        fail(s, effects, event->reply.outcome, path_asked(s));
+                        sequence_ask_fail(s, effects, event->reply.outcome, path_asked(s));
                 break;
         }
 }
@@ -530,7 +375,7 @@ static void on_session(Sequence *s, const Event *event, Effects *effects)
                 s->under_way = false;
                 s->session_id = event->session.id;
                 if (is_asking(s))
-                        start_over(s, effects, "connected");
+                        sequence_ask_next(s, effects, "connected");
                 break;
         case SESSION_SUSPENDED:
                 s->attached = false;
@@ -542,7 +387,7 @@ static void on_session(Sequence *s, const Event *event, Effects *effects)
                 s->node_lives = false;
                 if (s->state == SEQUENCE_HELD) {
                         claim_lose(&s->claim, "the session has expired");
-                        enter(s, SEQUENCE_LOST, effects, "the session has expired");
+                        sequence_ask_enter(s, SEQUENCE_LOST, effects, "the session has expired");
                 }
                 break;
         }
@@ -553,13 +398,13 @@ static void on_release(Sequence *s, Effects *effects)
         s->want = false;
         switch (s->state) {
         case SEQUENCE_IDLE:
-                release_done(s, effects, "nothing was asked for");
+                sequence_ask_released(s, effects, "nothing was asked for");
                 break;
         case SEQUENCE_HELD:
                 if (s->attached)
-                        ask_clean(s, effects, "released");
+                        sequence_ask_clean(s, effects, "released");
                 else
-                        enter(s, SEQUENCE_CLEAN, effects, "released");
+                        sequence_ask_enter(s, SEQUENCE_CLEAN, effects, "released");
                 break;
         case SEQUENCE_LOST:
                 break; /* EVENT_DEAD is still to come */
@@ -573,9 +418,9 @@ static void on_release(Sequence *s, Effects *effects)
                 if (s->under_way && s->attached)
                         break; /* on the reply */
                 if (!s->attached && !s->claim_maybe && !s->ticket_made && !s->ticket_maybe)
-                        release_done(s, effects, "nothing was made");
+                        sequence_ask_released(s, effects, "nothing was made");
                 else
-                        start_over(s, effects, "released");
+                        sequence_ask_next(s, effects, "released");
                 break;
         case SEQUENCE_RELEASED:
         case SEQUENCE_FAILED:
@@ -591,8 +436,8 @@ static void on_dead(Sequence *s, Effects *effects)
                 return;
         if (s->state == SEQUENCE_HELD && s->claim.state == CLAIM_HELD)
                 return; /* a tree that ended by itself: the hold goes on */
-        enter(s, SEQUENCE_CLEAN, effects, s->claim.reason);
-        start_over(s, effects, "the tree is dead");
+        sequence_ask_enter(s, SEQUENCE_CLEAN, effects, s->claim.reason);
+        sequence_ask_next(s, effects, "the tree is dead");
 }
 
 void sequence_step(Sequence *s, const Event *event, Effects *effects)
@@ -601,8 +446,8 @@ void sequence_step(Sequence *s, const Event *event, Effects *effects)
         case EVENT_START:
                 s->want = true;
                 if (s->state == SEQUENCE_IDLE || s->state == SEQUENCE_RELEASED) {
-                        enter(s, SEQUENCE_RECORDS, effects, "start");
-                        start_over(s, effects, "start");
+                        sequence_ask_enter(s, SEQUENCE_RECORDS, effects, "start");
+                        sequence_ask_next(s, effects, "start");
                 }
                 break;
         case EVENT_REPLY:
@@ -611,7 +456,7 @@ void sequence_step(Sequence *s, const Event *event, Effects *effects)
         case EVENT_WATCH:
                 s->stirred = true;
                 if (s->state == SEQUENCE_WAIT)
-                        start_over(s, effects, "something has changed");
+                        sequence_ask_next(s, effects, "something has changed");
                 break;
         case EVENT_SESSION:
                 on_session(s, event, effects);
@@ -619,7 +464,7 @@ void sequence_step(Sequence *s, const Event *event, Effects *effects)
         case EVENT_TIME:
                 if (event->now_usec >= s->retry_usec && is_asking(s)) {
                         s->retry_usec = USEC_INFINITY;
-                        start_over(s, effects, "again");
+                        sequence_ask_next(s, effects, "again");
                 }
                 break;
         case EVENT_DEAD:
