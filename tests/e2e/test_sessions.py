@@ -472,3 +472,40 @@ def test_a_reader_of_standard_error_who_stops_reading_does_not_hold_it_up(superv
     assert unit.zksup.stop() == 143
     os.close(read_end)
     os.close(write_end)
+
+
+def test_a_number_lost_between_two_runs_is_asked_for_again(supervise, server):
+    unit = supervise(
+        "--session-timeout", "2s", "--restart-delay", "8s", "--restart-delay-max", "8s",
+        script="exit 1", connect=server.connect,
+    )
+    first = unit.wait_starts()
+    server.pause()
+    unit.zksup.wait_err("is lost")
+    server.resume()
+    assert unit.wait_starts(2, deadline=40).fence > first.fence
+
+
+def test_a_timeout_that_no_longer_fits_the_grace_gives_nothing_back_while_the_child_runs(supervise, tmp_path):
+    """The server comes back and grants less. Who holds must stop and be dead before anybody else
+    starts: each child takes the same lock file, and says so if it cannot."""
+    overlap = tmp_path / "overlap"
+    script = f"exec 9>{tmp_path}/lock; flock -n 9 || echo two >>{overlap}; trap '' TERM; while :; do sleep 0.1; done"
+    ensemble = zk_server.start_ensemble(1)
+    try:
+        server = ensemble.servers[0]
+        first = supervise(
+            "--session-timeout", "15s", "--grace", "4s", "--max", "1", script=script, connect=server.connect
+        )
+        first.wait_starts()
+        server.stop()
+        config = server.directory / "zoo.cfg"
+        config.write_text(config.read_text().replace("maxSessionTimeout=60000", "maxSessionTimeout=4000"))
+        server.start()
+        second = supervise("--session-timeout", "4s", "--max", "1", script=script, connect=server.connect)
+        assert first.zksup.wait(40) == 125
+        assert "grace 4s" in first.zksup.err
+        second.wait_starts(1, deadline=60)
+        assert not overlap.exists()
+    finally:
+        ensemble.stop()
