@@ -292,7 +292,7 @@ static int exec_status(int error)
 static bool is_transient(int error)
 {
         return error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE || error == ETXTBSY ||
-               error == EINTR;
+               error == EINTR || error == ENOTCONN; /* the guard died before it heard of the start */
 }
 
 static int run_status(const UnitMachine *m)

@@ -318,6 +318,17 @@ static void a_host_short_of_memory_is_tried_again(void **state)
                 .value = ENOMEM);
 }
 
+static void a_guard_that_died_before_the_start_is_no_fault_of_the_command(void **state)
+{
+        Bench b = bench(unit_policy_default());
+
+        FEED(&b, UNIT_EVENT_UP);
+        FEED(&b, UNIT_EVENT_GUARD_READY);
+        FEED(&b, UNIT_EVENT_GATE_OPEN);
+        FEED(&b, UNIT_EVENT_EXEC_FAILED, .value = ENOTCONN);
+        bench_expect(&b, "[stopping -> backoff (tree empty)]", UNIT_EVENT_TREE_EMPTY);
+}
+
 static void a_refused_gate_gives_its_status(void **state)
 {
         Bench b = bench(unit_policy_default());
@@ -656,6 +667,7 @@ int main(void)
                 cmocka_unit_test(a_command_that_was_never_there_fails_at_once),
                 cmocka_unit_test(a_command_that_went_missing_later_is_tried_again),
                 cmocka_unit_test(a_host_short_of_memory_is_tried_again),
+                cmocka_unit_test(a_guard_that_died_before_the_start_is_no_fault_of_the_command),
                 cmocka_unit_test(a_refused_gate_gives_its_status),
                 cmocka_unit_test(a_lost_guard_has_its_tree_killed_and_a_new_one_started),
                 cmocka_unit_test(a_guard_that_keeps_dying_in_the_queue_is_not_spawned_in_a_loop),
