@@ -14,6 +14,7 @@
 
 #define OPTIONS_MAX 64
 #define LONG_ONLY 256
+#define HELP_COLUMN 36
 
 int option_parse_string(const char *text, void *value, char *problem, size_t problem_size)
 {
@@ -91,6 +92,15 @@ int option_parse_signal(const char *text, void *value, char *problem, size_t pro
         return 0;
 }
 
+/* Two columns; a long left one has a line of its own. */
+static void print_help_line(const char *left, const char *help)
+{
+        if (strlen(left) < HELP_COLUMN)
+                printf("  %-*s %s\n", HELP_COLUMN, left, help);
+        else
+                printf("  %s\n  %-*s %s\n", left, HELP_COLUMN, "", help);
+}
+
 static void print_help(const OptionSpec *specs, const char *usage)
 {
         printf("Usage: zksup %s\n\nOptions:\n", usage);
@@ -100,9 +110,9 @@ static void print_help(const OptionSpec *specs, const char *usage)
                 snprintf(left, sizeof(left), "%s%c%s--%s%s%s", spec->letter ? "-" : " ", spec->letter ? spec->letter : ' ',
                         spec->letter ? ", " : "  ", spec->name, spec->argument ? " " : "",
                         spec->argument ? spec->argument : "");
-                printf("  %-36s %s\n", left, spec->help);
+                print_help_line(left, spec->help);
         }
-        printf("  %-36s %s\n", "-h, --help", "show this");
+        print_help_line("-h, --help", "show this");
 }
 
 /* The tables of getopt_long, made from ours. */
