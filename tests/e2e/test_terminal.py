@@ -17,14 +17,16 @@ from zk_server import SCALE, wait_for
 
 CHILD = """
 import os, signal, sys, time
+def say(text):  # not print(): the handler may interrupt it, and it cannot be entered twice
+    os.write(1, (text + "\\n").encode())
 def on_interrupt(number, frame):
-    print("child-interrupted", flush=True)
+    say("child-interrupted")
     sys.exit(5)
 signal.signal(signal.SIGINT, on_interrupt)
 foreground = os.tcgetpgrp(0) == os.getpgrp()
-print("child-%s-%d" % ("foreground" if foreground else "background", os.getpid()), flush=True)
+say("child-%s-%d" % ("foreground" if foreground else "background", os.getpid()))
 for line in sys.stdin:
-    print("child-read-" + line.strip(), flush=True)
+    say("child-read-" + line.strip())
     if line.strip() == "bye":
         sys.exit(4)
 """
