@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* Descriptors that are on their way to 3, 4, ... wait above this. */
-#define PARKED_FD_MIN 256
+#define PARKED_FD_MIN CHILD_PASS_AT_LIMIT
 
 static _Noreturn void fail(int error_fd, enum WireStage stage, int error)
 {
@@ -74,7 +74,7 @@ static int place_fds(const Child *c, int *error_fd)
         }
         syscall(SYS_close_range, 3, PARKED_FD_MIN - 1, 0);
         for (unsigned i = 0; i < c->n_pass_fds; i++)
-                if (dup2(parked[i], 3 + (int)i) < 0)
+                if (dup2(parked[i], c->pass_at + (int)i) < 0)
                         return -errno;
         if (syscall(SYS_close_range, PARKED_FD_MIN, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) < 0)
                 for (int fd = PARKED_FD_MIN; fd < PARKED_FD_MIN + 2 * CHILD_PASS_FDS_MAX; fd++)

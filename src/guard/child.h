@@ -13,6 +13,7 @@
 #include "guard/wire.h"
 
 #define CHILD_PASS_FDS_MAX 64
+#define CHILD_PASS_AT_LIMIT 256
 
 typedef struct Child {
         char **argv;
@@ -21,6 +22,7 @@ typedef struct Child {
         bool foreground;
         int pass_fds[CHILD_PASS_FDS_MAX];
         unsigned n_pass_fds;
+        int pass_at; /* the descriptor that the first of them becomes, below CHILD_PASS_AT_LIMIT */
         int nice;        /* what the guard itself was started with */
         char oom_adj[8]; /* likewise; empty: leave alone */
         pid_t guard;

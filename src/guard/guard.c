@@ -429,6 +429,7 @@ int main(int argc, char **argv)
         g->child.argv = g->options.argv;
         g->child.guard = getpid();
         g->child.n_pass_fds = g->options.n_pass_fds;
+        g->child.pass_at = g->options.pass_at;
         memcpy(g->child.pass_fds, g->options.pass_fds, sizeof(g->child.pass_fds));
         policy_init(&g->policy);
         g->armed_usec = UINT64_MAX;

@@ -47,6 +47,8 @@ static const char *parse_number(Options *o, const char *name, const char *value)
                 o->socket_fd = n;
         else if (strcmp(name, "--pass-fd") == 0 && o->n_pass_fds < CHILD_PASS_FDS_MAX)
                 o->pass_fds[o->n_pass_fds++] = n;
+        else if (strcmp(name, "--pass-at") == 0 && n >= 3 && n < CHILD_PASS_AT_LIMIT - CHILD_PASS_FDS_MAX)
+                o->pass_at = n;
         else
                 return "unknown option";
         return NULL;
@@ -73,6 +75,7 @@ const char *options_parse(Options *o, char **argv)
 
         memset(o, 0, sizeof(*o));
         o->page_fd = o->socket_fd = -1;
+        o->pass_at = 3;
         for (argv++; *argv && strcmp(*argv, "--") != 0; argv++) {
                 if (strcmp(*argv, "--terminal") == 0) {
                         o->terminal = true;

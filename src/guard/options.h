@@ -7,9 +7,10 @@
 #include "guard/wire.h"
 
 /*   zksup-guard --page-fd N --slot I --socket-fd N --contain subreaper|cgroup|pidns
- *               [--cgroup DIR] [--directory DIR] [--pass-fd N]... [--terminal] -- CMD ARGS...
+ *               [--cgroup DIR] [--directory DIR] [--pass-fd N]... [--pass-at N] [--terminal] -- CMD ARGS...
  *
- * --pass-fd: the first arrives in the command as descriptor 3, the next as 4, ... */
+ * --pass-fd: the first arrives in the command as the descriptor of --pass-at (3), the next as the one
+ * after it, ... */
 typedef struct Options {
         int page_fd, socket_fd;
         unsigned slot;
@@ -18,6 +19,7 @@ typedef struct Options {
         bool terminal;
         int pass_fds[CHILD_PASS_FDS_MAX];
         unsigned n_pass_fds;
+        int pass_at;
         char **argv;
 } Options;
 

@@ -148,6 +148,7 @@ static void spawn_guard(Unit *unit)
 
         fds[0] = unit->readiness ? readiness_pass_fd(unit->readiness) : -1;
         config.n_pass_fds = fds[0] >= 0 ? 1 : 0;
+        config.pass_at = fds[0] >= 0 ? unit->config.readiness->fd : 0;
         unit->spawn = spawn_free(unit->spawn);
         r = spawn_new(&unit->spawn, unit->context.event, unit->context.reaper, unit->context.page, &config, on_spawn,
                 unit);

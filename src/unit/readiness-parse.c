@@ -7,7 +7,9 @@
 #include <string.h>
 #include "util/text.h"
 
-#define FD_PASSED 3
+/* What the guard can place a descriptor at (guard/child.h). */
+#define FD_MIN 3
+#define FD_MAX 191
 
 typedef struct Problem {
         char *text;
@@ -117,8 +119,8 @@ static int parse_fd(ReadinessConfig *c, const char *text, const Problem *p)
 {
         uint64_t fd;
 
-        if (text_to_u64(text, FD_PASSED, FD_PASSED, &fd) < 0)
-                return problem(p, "must be fd:3: that is the descriptor the command gets");
+        if (text_to_u64(text, FD_MIN, FD_MAX, &fd) < 0)
+                return problem(p, "must name a descriptor from fd:3 to fd:191");
         c->fd = (int)fd;
         return 0;
 }
@@ -143,7 +145,7 @@ static int parse(const char *text, ReadinessConfig *c, const Problem *p)
                 return parse_exec(c, text + strlen("exec:"), p);
         } else {
                 return problem(p,
-                        "is no readiness: write none, notify, fd:3, tcp:PORT, http://HOST:PORT/PATH or "
+                        "is no readiness: write none, notify, fd:N, tcp:PORT, http://HOST:PORT/PATH or "
                         "exec:PROGRAM");
         }
         return 0;

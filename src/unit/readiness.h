@@ -7,8 +7,7 @@
  *   notify         READY=1 to $NOTIFY_SOCKET (sd_notify); RELOADING=1, STOPPING=1 and STATUS= are
  *                  heard, MAINPID= and WATCHDOG=1 taken and ignored. The socket lies in a directory of
  *                  our own; datagrams of other users than the command's (or root's) are dropped
- *   fd:3           a newline on descriptor 3 (the s6 convention). Only 3: the guard passes
- *                  descriptors from 3 on
+ *   fd:N           a newline on descriptor N (the s6 convention)
  *   tcp:[HOST:]PORT     a connection is accepted
  *   http://HOST[:PORT]/PATH   GET is answered with 2xx; plain HTTP. Also written http:URL
  *   exec:PATH ARGS...   the program exits with 0; split at blanks, never given to a shell. It runs in
@@ -85,5 +84,5 @@ void readiness_stop(Readiness *readiness);
 
 /* "NOTIFY_SOCKET=..." for the command's environment, or NULL. Owned by READINESS. */
 const char *readiness_env(const Readiness *readiness);
-/* The descriptor that must arrive in the command as 3, or -1. Owned by READINESS. */
+/* The descriptor that must arrive in the command as CONFIG's fd, or -1. Owned by READINESS. */
 int readiness_pass_fd(const Readiness *readiness);

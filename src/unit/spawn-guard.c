@@ -59,6 +59,8 @@ static int arguments_build(Arguments *a, const SpawnGuard *g, const SpawnConfig 
         }
         for (size_t i = 0; i < c->n_pass_fds; i++)
                 add_number(a, "--pass-fd", c->pass_fds[i]);
+        if (c->pass_at)
+                add_number(a, "--pass-at", c->pass_at);
         if (c->terminal)
                 add(a, "--terminal");
         add(a, "--");

@@ -69,9 +69,10 @@ typedef struct SpawnConfig {
         /* Descriptors for the command's 0, 1 and 2, if use_stdio; -1 leaves ours. */
         bool use_stdio;
         int stdio[3];
-        /* pass_fds[i] arrives in the command as descriptor 3 + i. */
+        /* pass_fds[i] arrives in the command as descriptor pass_at + i; 0 means 3. */
         const int *pass_fds;
         size_t n_pass_fds;
+        int pass_at;
         const char *directory; /* NULL: ours */
         /* What the command starts with: as zksup itself was started. NULL: nothing. */
         const sigset_t *blocked;

@@ -523,7 +523,7 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[2])), Handler).serve_forever()
 """
 
 
-@pytest.mark.parametrize("how", ["notify", "fd", "tcp", "http", "exec"])
+@pytest.mark.parametrize("how", ["notify", "fd", "fd-high", "tcp", "http", "exec"])
 def test_readiness_is_announced_once_the_child_is_ready_and_not_before(supervise, tmp_path, how):
     manager = ServiceManager(tmp_path / "notify")
     prepared = tmp_path / "prepared"
@@ -532,6 +532,7 @@ def test_readiness_is_announced_once_the_child_is_ready_and_not_before(supervise
     ready, command = {
         "notify": ("notify", [*python, READY_NOTIFY, prepared]),
         "fd": ("fd:3", ["/bin/sh", "-c", f"sleep 0.3; : >{prepared}; echo >&3; exec sleep 600"]),
+        "fd-high": ("fd:42", ["/bin/bash", "-c", f"sleep 0.3; : >{prepared}; echo >&42; exec sleep 600"]),
         "tcp": (f"tcp:{port}", [*python, READY_TCP, prepared, port]),
         "http": (f"http://127.0.0.1:{port}/health", [*python, READY_HTTP, prepared, port]),
         "exec": (f"exec:/usr/bin/test -e {prepared}", ["/bin/sh", "-c", f"sleep 0.3; : >{prepared}; exec sleep 600"]),

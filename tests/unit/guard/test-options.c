@@ -16,7 +16,7 @@ static void a_full_command_line_is_understood(void **state)
 
         assert_null(options_parse(&o, ARGS("--page-fd", "5", "--slot", "12", "--socket-fd", "6", "--contain",
                                               "cgroup", "--cgroup", "/g", "--directory", "/d", "--pass-fd",
-                                              "9", "--pass-fd", "8", "--terminal", "--", "cmd", "--slot")));
+                                              "9", "--pass-fd", "8", "--pass-at", "7", "--terminal", "--", "cmd", "--slot")));
         assert_int_equal(o.page_fd, 5);
         assert_int_equal(o.slot, 12);
         assert_int_equal(o.socket_fd, 6);
@@ -26,6 +26,7 @@ static void a_full_command_line_is_understood(void **state)
         assert_int_equal(o.n_pass_fds, 2);
         assert_int_equal(o.pass_fds[0], 9);
         assert_int_equal(o.pass_fds[1], 8);
+        assert_int_equal(o.pass_at, 7);
         assert_true(o.terminal);
         assert_string_equal(o.argv[0], "cmd");
         assert_string_equal(o.argv[1], "--slot");
@@ -42,6 +43,8 @@ static void what_is_missing_or_unknown_is_refused(void **state)
                 ARGS("--page-fd", "5x", "--", "cmd"),
                 ARGS("--page-fd", "", "--", "cmd"),
                 ARGS("--page-fd", "99999999999", "--", "cmd"),
+                ARGS("--pass-at", "2", "--", "cmd"),
+                ARGS("--pass-at", "192", "--", "cmd"),
                 ARGS("--page-fd"),
                 ARGS("--contain", "vm", "--", "cmd"),
                 ARGS("--nonsense", "1", "--", "cmd"),

@@ -164,8 +164,9 @@ static void what_is_wrong_with_a_readiness_is_said(void **state)
         } wrong[] = {
                 {"", "is no readiness"},
                 {"tcp", "is no readiness"},
-                {"fd:4", "must be fd:3"},
-                {"fd:", "must be fd:3"},
+                {"fd:2", "fd:3 to fd:191"},
+                {"fd:192", "fd:3 to fd:191"},
+                {"fd:", "fd:3 to fd:191"},
                 {"tcp:0", "needs a port"},
                 {"tcp:65536", "needs a port"},
                 {"tcp:123456789", "needs a port"},
