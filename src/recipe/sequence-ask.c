@@ -99,7 +99,7 @@ void sequence_ask_fail(Sequence *s, Effects *effects, enum Outcome outcome, cons
         sequence_ask_enter(s, SEQUENCE_FAILED, effects, outcome_to_string(outcome));
         effect = effects_append(effects, EFFECT_FAILED);
         effect->failed.outcome = outcome;
-        snprintf(effect->failed.text, sizeof(effect->failed.text), "%s: %s", path, outcome_to_string(outcome));
+        snprintf(effect->failed.text, sizeof(effect->failed.text), "%.190s: %s", path, outcome_to_string(outcome));
 }
 
 void sequence_ask_claim(Sequence *s, uint64_t number, Effects *effects)
