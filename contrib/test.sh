@@ -1,7 +1,8 @@
 #!/bin/bash
 # Builds zksup plain (build/), with the address and undefined-behaviour sanitizers (build-dev/) and
-# for release (build-release/), and runs every suite in the first two. Installs what it needs on Debian. Takes arguments for
-# 'meson test', such as '--suite unit'. The last line says how many tests passed and failed.
+# for release (build-release/), and runs every suite in the first two. Installs what it needs on Debian.
+# Takes arguments for 'meson test', such as '--suite unit'. The last line says how many tests passed
+# and failed.
 set -uo pipefail
 
 # A job in the background of a script is started with INT and QUIT ignored, one under nohup with HUP,
