@@ -56,8 +56,8 @@ static void perform(Heart *heart, const Effects *effects)
 
                 switch (effect->kind) {
                 case EFFECT_REQUEST:
-                        /* No memory: no renewal this time. The machine believes it under way until
-                         * the next change of the session; the deadline stands, the guards act. */
+                        /* No memory: no renewal this time. The next one is due as it was; until one is
+                         * acknowledged the deadline stands, and the guards act on it. */
                         if (client_submit(heart->client, &effect->request, on_reply, heart) < 0) {
                                 log_error("cannot send the renewal: out of memory");
                                 heart->lease.under_way = false;

@@ -11,8 +11,6 @@
 #include "util/log.h"
 #include "util/signal-name.h"
 
-#define EXIT_NO_ENSEMBLE 121
-#define EXIT_REFUSED 123
 /* Slots of the lease page. */
 #define UNITS_MAX 4096
 /* Without contact: when to say so first, and the longest time between two lines. */
@@ -173,11 +171,11 @@ static void on_client(void *userdata, const ClientEvent *event)
                 break;
         case CLIENT_NO_ENSEMBLE:
                 log_error("no ensemble within the connect timeout: %s", event->text);
-                give_up(manager, EXIT_NO_ENSEMBLE);
+                give_up(manager, UNIT_EXIT_NO_ENSEMBLE);
                 break;
         case CLIENT_DENIED:
                 log_error("refused by the ensemble: %s", event->text);
-                give_up(manager, EXIT_REFUSED);
+                give_up(manager, UNIT_EXIT_REFUSED);
                 break;
         }
 }

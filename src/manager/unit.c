@@ -12,8 +12,6 @@
 
 #define PENDING_MAX 16
 #define ENV_MAX 8
-#define EXIT_NOT_ACQUIRED 124
-#define EXIT_REFUSED 123
 
 struct Unit {
         UnitContext context;
@@ -211,7 +209,7 @@ static void on_wait_timer(void *userdata)
         char text[DURATION_STRING_MAX];
 
         log_error("%s: no number within --wait %s", unit->config.name, duration_to_string(unit->config.wait_usec, text));
-        unit_gate_failed(unit, EXIT_NOT_ACQUIRED);
+        unit_gate_failed(unit, UNIT_EXIT_NOT_ACQUIRED);
 }
 
 static void on_gate(void *userdata, const GateEvent *event)
@@ -245,7 +243,7 @@ static void on_gate(void *userdata, const GateEvent *event)
                 break;
         case GATE_FAILED:
                 log_error("%s: cannot get a number: %s", unit->config.name, event->text);
-                unit_gate_failed(unit, event->outcome == OUTCOME_DENIED ? EXIT_REFUSED : UNIT_EXIT_FAILURE);
+                unit_gate_failed(unit, event->outcome == OUTCOME_DENIED ? UNIT_EXIT_REFUSED : UNIT_EXIT_FAILURE);
                 break;
         }
 }
@@ -484,9 +482,4 @@ void unit_gate_failed(Unit *unit, int status)
 bool unit_is_at_rest(const Unit *unit)
 {
         return unit_machine_is_at_rest(&unit->machine);
-}
-
-int unit_exit_status(const Unit *unit)
-{
-        return unit->machine.final_status;
 }

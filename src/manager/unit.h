@@ -61,4 +61,3 @@ void unit_signal(Unit *unit, int signal);
  * stopped, and gives it back when its tree is dead; its status is then that of a stop. */
 void unit_gate_failed(Unit *unit, int status);
 bool unit_is_at_rest(const Unit *unit);
-int unit_exit_status(const Unit *unit);

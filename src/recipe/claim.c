@@ -74,7 +74,6 @@ void claim_lose(Claim *claim, const char *reason)
         if (claim->state == CLAIM_LOST)
                 return;
         claim->state = CLAIM_LOST;
-        claim->reported = false;
         snprintf(claim->reason, sizeof(claim->reason), "%s", reason);
 }
 
@@ -90,7 +89,6 @@ void claim_grant(Claim *claim, const Timing *timing, const Reply *reply, uint64_
         const OpResult *set = &reply->results[reply->n_results - 1];
 
         claim->token = set->stat.czxid;
-        claim->version = set->stat.version;
         claim->deadline_usec = (CLAIM_MUTANT(MUTANT_REPLY_TIME) ? now_usec : reply->sent_usec) + lease_usec(claim, timing);
         claim->state = CLAIM_HELD;
         if (now_usec >= claim_stop_usec(claim, timing) && !CLAIM_MUTANT(MUTANT_REVIVE))

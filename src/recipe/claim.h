@@ -41,9 +41,7 @@ typedef struct Claim {
         enum ClaimState state;
         char reason[160];
         bool node_gone; /* the ensemble said so: it must not be deleted, it may be another's by now */
-        bool reported;  /* the layer above has been told that it is lost */
         int64_t token;
-        int32_t version; /* of the grant, as last heard of */
         uint64_t lease_usec; /* what the grant says; 0: nothing, which others take for the longest */
         uint64_t deadline_usec;
         Op ops[5]; /* of the claim or the release under way */

@@ -166,8 +166,6 @@ static void on_renewed(Lease *lease, const Reply *reply, uint64_t now_usec, Effe
 
                 if (!claim)
                         continue;
-                if (2 * i + 1 < reply->n_results)
-                        claim->version = reply->results[2 * i + 1].stat.version;
                 claim_extend(claim, &lease->timing, reply->sent_usec, now_usec);
         }
         effects_append(effects, EFFECT_EXTENDED);

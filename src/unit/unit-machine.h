@@ -63,6 +63,9 @@
 /* Exit statuses of zksup that the unit decides; one table for all verbs. */
 enum {
         UNIT_EXIT_HOLD_LOST = 120,
+        UNIT_EXIT_NO_ENSEMBLE = 121,
+        UNIT_EXIT_REFUSED = 123,
+        UNIT_EXIT_NOT_ACQUIRED = 124,
         UNIT_EXIT_FAILURE = 125,
         UNIT_EXIT_CANNOT_EXECUTE = 126,
         UNIT_EXIT_NOT_FOUND = 127,
