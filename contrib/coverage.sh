@@ -6,7 +6,8 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 build=${1:-$top/build-coverage}
 [ -f "$build/build.ninja" ] || meson setup "$build" "$top" -Db_coverage=true >/dev/null
 ninja -C "$build" >/dev/null
-SIM_SCHEDULES=${SIM_SCHEDULES:-10000} meson test -C "$build" --no-rebuild --quiet --suite unit --suite sim --suite fuzz
+SIM_SCHEDULES=${SIM_SCHEDULES:-10000} env --default-signal \
+        meson test -C "$build" --no-rebuild --quiet --suite unit --suite sim --suite fuzz
 status=0
 for part in 'src/recipe/' 'src/unit/(unit-|backoff)' 'src/guard/policy'; do
         echo "== $part"
