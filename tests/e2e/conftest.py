@@ -90,8 +90,10 @@ def run_zksup(request, zksup, root, tmp_path):
     stubborn = []
     for process in started:
         if process.process.poll() is None:
+            # A test that failed may have left it stopped. CONT comes first: a sanitizer's leak check at exit
+            # attaches to the process with a SIGSTOP, which a CONT that comes then takes away, and waits for ever.
+            process.signal(signal.SIGCONT)
             process.signal()
-            process.signal(signal.SIGCONT)  # a test that failed may have left it stopped
     for process in started:
         try:
             process.wait()
