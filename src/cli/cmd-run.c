@@ -250,13 +250,14 @@ static int run(const RunOptions *o, char **command, const sigset_t *blocked, con
                 .ignored = ignored,
                 .readiness = &o->readiness,
                 .wait_usec = o->wait_usec,
-                .sequence = {.root = o->common.root,
-                        .pool = o->pool,
-                        .id = id,
-                        .first = o->first,
-                        .max = o->max,
-                        .prefer = o->prefer,
-                        .reuse = o->reuse}};
+                .gate = {.kind = GATE_SEQUENCE,
+                        .sequence = {.root = o->common.root,
+                                .pool = o->pool,
+                                .id = id,
+                                .first = o->first,
+                                .max = o->max,
+                                .prefer = o->prefer,
+                                .reuse = o->reuse}}};
         ManagerConfig config = {.grace_usec = o->common.grace_usec == GRACE_DERIVED ? 0 : o->common.grace_usec,
                 .client = {.connect = o->common.connect,
                         .session_timeout_usec = o->common.session_timeout_usec,
@@ -268,7 +269,7 @@ static int run(const RunOptions *o, char **command, const sigset_t *blocked, con
         (void)journal_init(unit.name);
         unit.policy.await_ready = o->readiness.kind != READINESS_NONE;
         random_uuid(id);
-        fill_record(&unit.sequence.text, unit.name);
+        fill_record(&unit.gate.sequence.text, unit.name);
         if (o->common.auth_file) {
                 r = auth_read(&auth, o->common.auth_file, problem, sizeof(problem));
                 if (r < 0)

@@ -73,6 +73,7 @@ static void perform(Heart *heart, const Effects *effects)
                         log_debug("%s", effect->trace.text);
                         break;
                 case EFFECT_WAITING:
+                case EFFECT_YIELD:
                 case EFFECT_HELD:
                 case EFFECT_RELEASED:
                 case EFFECT_FAILED:

@@ -1,10 +1,16 @@
-#include "manager/sequence-gate.h"
-
+/* The gate "number": waits for a number and keeps it. Carries out what the sequence machine and the
+ * janitor decide, and hands the hold to the heart. */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include "manager/gate.h"
+#include "recipe/janitor.h"
+#include "recipe/sequence.h"
 #include "util/clock.h"
 #include "util/log.h"
 
-struct SequenceGate {
+typedef struct SequenceGate {
+        Gate gate;
         Client *client;
         Heart *heart;
         Sequence sequence;
@@ -12,9 +18,7 @@ struct SequenceGate {
         Timer sequence_timer, janitor_timer;
         Hold hold;
         bool renewed; /* the hold is in the heart's care */
-        GateHandler handler;
-        void *userdata;
-};
+} SequenceGate;
 
 static void step_sequence(SequenceGate *gate, const Event *event);
 static void step_janitor(SequenceGate *gate, const Event *event);
@@ -22,11 +26,6 @@ static void step_janitor(SequenceGate *gate, const Event *event);
 static Event event_now(enum EventKind kind)
 {
         return (Event){.kind = kind, .now_usec = clock_boottime_usec()};
-}
-
-static void tell(SequenceGate *gate, GateEvent event)
-{
-        gate->handler(gate->userdata, &event);
 }
 
 static void on_sequence_reply(void *userdata, const Event *event)
@@ -85,11 +84,14 @@ static void stop_renewing(SequenceGate *gate)
 
 static void on_held(SequenceGate *gate, const Effect *effect)
 {
+        char text[40];
+
         gate->renewed = true;
         heart_add(gate->heart, &gate->hold);
         start_janitor(gate, true);
-        tell(gate, (GateEvent){.kind = GATE_OPENED,
-                           .number = effect->held.number,
+        snprintf(text, sizeof(text), "number %" PRIu64, effect->held.number);
+        gate_tell(&gate->gate, (GateEvent){.kind = GATE_OPENED,
+                           .text = text,
                            .token = effect->held.token,
                            .deadline_usec = effect->held.deadline_usec});
 }
@@ -114,14 +116,14 @@ static void perform(SequenceGate *gate, const Effects *effects)
                 case EFFECT_WAITING:
                         if (effect->waiting.first) /* the others would only look at the same */
                                 start_janitor(gate, false);
-                        tell(gate, (GateEvent){.kind = GATE_WAITING, .text = effect->waiting.text});
+                        gate_tell(&gate->gate, (GateEvent){.kind = GATE_WAITING, .text = effect->waiting.text});
                         break;
                 case EFFECT_RELEASED:
                         stop_janitor(gate);
-                        tell(gate, (GateEvent){.kind = GATE_CLOSED});
+                        gate_tell(&gate->gate, (GateEvent){.kind = GATE_CLOSED});
                         break;
                 case EFFECT_FAILED:
-                        tell(gate, (GateEvent){.kind = GATE_FAILED,
+                        gate_tell(&gate->gate, (GateEvent){.kind = GATE_FAILED,
                                            .outcome = effect->failed.outcome,
                                            .text = effect->failed.text});
                         break;
@@ -130,6 +132,7 @@ static void perform(SequenceGate *gate, const Effects *effects)
                         break;
                 case EFFECT_EXTENDED: /* the heart's */
                 case EFFECT_LOST:
+                case EFFECT_YIELD: /* nobody has a better right to a number */
                         break;
                 }
         }
@@ -165,7 +168,7 @@ static void on_extended(Hold *hold, uint64_t deadline_usec)
 {
         SequenceGate *gate = CONTAINER_OF(hold, SequenceGate, hold);
 
-        tell(gate, (GateEvent){.kind = GATE_EXTENDED, .deadline_usec = deadline_usec});
+        gate_tell(&gate->gate, (GateEvent){.kind = GATE_EXTENDED, .deadline_usec = deadline_usec});
 }
 
 static void on_lost(Hold *hold, const char *reason)
@@ -174,21 +177,110 @@ static void on_lost(Hold *hold, const char *reason)
 
         gate->renewed = false;
         stop_janitor(gate);
-        tell(gate, (GateEvent){.kind = GATE_LOST, .number = gate->sequence.number, .text = reason});
+        gate_tell(&gate->gate, (GateEvent){.kind = GATE_LOST, .text = reason});
 }
 
-int sequence_gate_new(SequenceGate **out, sd_event *event, Client *client, Heart *heart,
-        const SequenceConfig *config, GateHandler handler, void *userdata)
+/* --- the table ---------------------------------------------------------------------------------- */
+
+static void sequence_gate_free(Gate *base)
 {
-        CLEANUP(sequence_gate_free) SequenceGate *gate = calloc(1, sizeof(*gate));
+        SequenceGate *gate = CONTAINER_OF(base, SequenceGate, gate);
+
+        stop_renewing(gate);
+        client_cancel(gate->client, gate);
+        client_cancel(gate->client, &gate->janitor);
+        timer_deinit(&gate->janitor_timer);
+        timer_deinit(&gate->sequence_timer);
+        janitor_deinit(&gate->janitor);
+        sequence_deinit(&gate->sequence);
+        free(gate);
+}
+
+static void free_half_made(SequenceGate *gate)
+{
+        sequence_gate_free(&gate->gate);
+}
+CLEANUP_DEFINE(SequenceGate, free_half_made);
+
+static void sequence_gate_set_timing(Gate *base, const Timing *timing)
+{
+        SequenceGate *gate = CONTAINER_OF(base, SequenceGate, gate);
+
+        sequence_set_timing(&gate->sequence, timing);
+        janitor_set_pause(&gate->janitor, timing->renew_usec);
+}
+
+static void sequence_gate_on_session(Gate *base, const Event *event)
+{
+        SequenceGate *gate = CONTAINER_OF(base, SequenceGate, gate);
+
+        step_sequence(gate, event);
+        step_janitor(gate, event);
+}
+
+static void sequence_gate_open(Gate *base)
+{
+        Event event = event_now(EVENT_START);
+
+        step_sequence(CONTAINER_OF(base, SequenceGate, gate), &event);
+}
+
+/* After a loss too: what is lost is not asked for again by itself, because a number that comes while nobody
+ * waits for it would go unheard. */
+static void sequence_gate_close(Gate *base)
+{
+        SequenceGate *gate = CONTAINER_OF(base, SequenceGate, gate);
+        Event event = event_now(EVENT_RELEASE);
+
+        stop_renewing(gate);
+        stop_janitor(gate);
+        step_sequence(gate, &event);
+        /* The tree is dead, which is all that LOST waits for. */
+        event = event_now(EVENT_DEAD);
+        step_sequence(gate, &event);
+}
+
+static void sequence_gate_lose(Gate *base, const char *reason)
+{
+        SequenceGate *gate = CONTAINER_OF(base, SequenceGate, gate);
+
+        if (!gate->renewed)
+                return;
+        stop_renewing(gate);
+        stop_janitor(gate);
+        claim_lose(&gate->sequence.claim, reason);
+}
+
+static void sequence_gate_wedge(Gate *base)
+{
+        claim_wedge(&CONTAINER_OF(base, SequenceGate, gate)->sequence.claim);
+}
+
+static void sequence_gate_env(const Gate *base, GateEnv *env)
+{
+        gate_env_add(env, "ZK_SEQUENCE", "%" PRIu64, CONTAINER_OF(base, SequenceGate, gate)->sequence.number);
+}
+
+static const GateType type = {.noun = "number",
+        .free = sequence_gate_free,
+        .set_timing = sequence_gate_set_timing,
+        .on_session = sequence_gate_on_session,
+        .open = sequence_gate_open,
+        .close = sequence_gate_close,
+        .lose = sequence_gate_lose,
+        .wedge = sequence_gate_wedge,
+        .env = sequence_gate_env};
+
+int sequence_gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const SequenceConfig *config)
+{
+        CLEANUP(free_half_made) SequenceGate *gate = calloc(1, sizeof(*gate));
         int r;
 
         if (!gate)
                 return -ENOMEM;
+        gate->gate.type = &type;
         gate->client = client;
         gate->heart = heart;
-        gate->handler = handler;
-        gate->userdata = userdata;
         gate->hold = (Hold){.claim = &gate->sequence.claim, .extended = on_extended, .lost = on_lost};
         list_init(&gate->hold.link);
         r = sequence_init(&gate->sequence, config);
@@ -201,67 +293,6 @@ int sequence_gate_new(SequenceGate **out, sd_event *event, Client *client, Heart
         r = timer_init(&gate->janitor_timer, event, SD_EVENT_PRIORITY_IDLE, on_janitor_timer, gate);
         if (r < 0)
                 return r;
-        *out = TAKE(gate);
+        *out = &TAKE(gate)->gate;
         return 0;
-}
-
-SequenceGate *sequence_gate_free(SequenceGate *gate)
-{
-        if (!gate)
-                return NULL;
-        stop_renewing(gate);
-        client_cancel(gate->client, gate);
-        client_cancel(gate->client, &gate->janitor);
-        timer_deinit(&gate->janitor_timer);
-        timer_deinit(&gate->sequence_timer);
-        janitor_deinit(&gate->janitor);
-        sequence_deinit(&gate->sequence);
-        free(gate);
-        return NULL;
-}
-
-void sequence_gate_set_timing(SequenceGate *gate, const Timing *timing)
-{
-        sequence_set_timing(&gate->sequence, timing);
-        janitor_set_pause(&gate->janitor, timing->renew_usec);
-}
-
-void sequence_gate_on_session(SequenceGate *gate, const Event *event)
-{
-        step_sequence(gate, event);
-        step_janitor(gate, event);
-}
-
-void sequence_gate_open(SequenceGate *gate)
-{
-        Event event = event_now(EVENT_START);
-
-        step_sequence(gate, &event);
-}
-
-void sequence_gate_close(SequenceGate *gate)
-{
-        Event event = event_now(EVENT_RELEASE);
-
-        stop_renewing(gate);
-        stop_janitor(gate);
-        step_sequence(gate, &event);
-        /* The tree is dead, which is all that LOST waits for. */
-        event = event_now(EVENT_DEAD);
-        step_sequence(gate, &event);
-}
-
-/* Not asked for again by itself: a number that comes while nobody waits for it would go unheard. */
-void sequence_gate_dead(SequenceGate *gate)
-{
-        sequence_gate_close(gate);
-}
-
-void sequence_gate_lose(SequenceGate *gate, const char *reason)
-{
-        if (!gate->renewed)
-                return;
-        stop_renewing(gate);
-        stop_janitor(gate);
-        claim_lose(&gate->sequence.claim, reason);
 }

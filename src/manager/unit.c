@@ -11,7 +11,7 @@
 #include "util/signal-name.h"
 
 #define PENDING_MAX 16
-#define ENV_MAX 8
+#define ENV_MAX (GATE_ENV_MAX + 8)
 
 struct Unit {
         UnitContext context;
@@ -19,14 +19,15 @@ struct Unit {
         UnitMachine machine;
         Timing timing;
         Spawn *spawn;
-        SequenceGate *gate;
+        Gate *gate;
         Readiness *readiness;
         Timer timer, wait_timer;
         UnitHandler handler;
         void *userdata;
         bool gate_asked;
-        uint64_t number, deadline_usec;
+        uint64_t deadline_usec;
         int64_t token;
+        char hold[300]; /* "number 3" */
         UnitEvent pending[PENDING_MAX]; /* fed once the step under way has been carried out */
         size_t n_pending;
         bool stepping;
@@ -68,7 +69,7 @@ static void on_exited(Unit *unit, const SpawnEvent *event)
 static void on_exec_failed(Unit *unit, const SpawnEvent *event)
 {
         if (event->stage == WIRE_STAGE_LEASE) {
-                sequence_gate_lose(unit->gate, "the lease was about to end before the start");
+                gate_lose(unit->gate, "the lease was about to end before the start");
                 feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_LOST});
         } else {
                 log_error("%s: cannot %s '%s': %s", unit->config.name,
@@ -85,7 +86,7 @@ static void on_stopping(Unit *unit, enum WireWhy why)
         switch (why) {
         case WIRE_WHY_LEASE:
                 log_warning("%s: the lease is running out: its guard is stopping the command", unit->config.name);
-                sequence_gate_lose(unit->gate, "the lease ran out");
+                gate_lose(unit->gate, "the lease ran out");
                 feed(unit, (UnitEvent){.type = UNIT_EVENT_LEASE_LOW});
                 feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_LOST});
                 break;
@@ -107,8 +108,7 @@ static void on_spawn(Spawn *spawn, const SpawnEvent *event, void *userdata)
                 feed(unit, (UnitEvent){.type = UNIT_EVENT_GUARD_READY});
                 break;
         case SPAWN_STARTED:
-                log_info("%s: started as process %d with number %" PRIu64, unit->config.name, (int)event->pid,
-                        unit->number);
+                log_info("%s: started as process %d with %s", unit->config.name, (int)event->pid, unit->hold);
                 feed(unit, (UnitEvent){.type = UNIT_EVENT_STARTED, .value = (int)event->pid});
                 break;
         case SPAWN_EXEC_FAILED:
@@ -161,8 +161,9 @@ static void spawn_guard(Unit *unit)
 
 static void start(Unit *unit)
 {
-        char sequence[40], fence[40], name[256], restarts[48];
+        char fence[40], name[256], restarts[48];
         char *env[ENV_MAX];
+        GateEnv gate_vars;
         size_t n = 0;
         SpawnStart go = {.env = env,
                 .stop_signal = unit->config.policy.stop_signal,
@@ -171,11 +172,12 @@ static void start(Unit *unit)
                 .deadline_usec = unit->deadline_usec};
         int r;
 
-        snprintf(sequence, sizeof(sequence), "ZK_SEQUENCE=%" PRIu64, unit->number);
+        gate_env(unit->gate, &gate_vars);
+        for (size_t i = 0; i < gate_vars.n; i++)
+                env[n++] = gate_vars.items[i];
         snprintf(fence, sizeof(fence), "ZK_FENCE=%" PRId64, unit->token);
         snprintf(name, sizeof(name), "ZKSUP_UNIT=%s", unit->config.name);
         snprintf(restarts, sizeof(restarts), "ZKSUP_RESTARTS=%" PRIu64, unit->machine.restarts);
-        env[n++] = sequence;
         env[n++] = fence;
         env[n++] = name;
         env[n++] = restarts;
@@ -195,11 +197,10 @@ static void start(Unit *unit)
 static void on_gate_opened(Unit *unit, const GateEvent *event)
 {
         timer_set(&unit->wait_timer, USEC_INFINITY);
-        unit->number = event->number;
+        snprintf(unit->hold, sizeof(unit->hold), "%s", event->text);
         unit->token = event->token;
         unit->deadline_usec = event->deadline_usec;
-        log_info("%s: holds number %" PRIu64 ", fencing token %" PRId64, unit->config.name, event->number,
-                event->token);
+        log_info("%s: holds %s, fencing token %" PRId64, unit->config.name, event->text, event->token);
         feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_OPEN});
 }
 
@@ -208,7 +209,8 @@ static void on_wait_timer(void *userdata)
         Unit *unit = userdata;
         char text[DURATION_STRING_MAX];
 
-        log_error("%s: no number within --wait %s", unit->config.name, duration_to_string(unit->config.wait_usec, text));
+        log_error("%s: no %s within --wait %s", unit->config.name, gate_noun(unit->gate),
+                duration_to_string(unit->config.wait_usec, text));
         unit_gate_failed(unit, UNIT_EXIT_NOT_ACQUIRED);
 }
 
@@ -234,15 +236,17 @@ static void on_gate(void *userdata, const GateEvent *event)
                         feed(unit, (UnitEvent){.type = UNIT_EVENT_RESUMED});
                 break;
         case GATE_LOST:
-                log_warning("%s: number %" PRIu64 " is lost: %s", unit->config.name, event->number, event->text);
+                log_warning("%s: %s is lost: %s", unit->config.name, unit->hold, event->text);
                 feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_LOST});
+                break;
+        case GATE_YIELD:
                 break;
         case GATE_CLOSED:
                 unit->gate_asked = false;
                 feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_CLOSED});
                 break;
         case GATE_FAILED:
-                log_error("%s: cannot get a number: %s", unit->config.name, event->text);
+                log_error("%s: cannot get the %s: %s", unit->config.name, gate_noun(unit->gate), event->text);
                 unit_gate_failed(unit, event->outcome == OUTCOME_DENIED ? UNIT_EXIT_REFUSED : UNIT_EXIT_FAILURE);
                 break;
         }
@@ -253,13 +257,13 @@ static void open_gate(Unit *unit)
         if (!unit->gate_asked && unit->config.wait_usec && unit->config.wait_usec != USEC_INFINITY)
                 timer_set(&unit->wait_timer, usec_add(clock_boottime_usec(), unit->config.wait_usec));
         unit->gate_asked = true;
-        sequence_gate_open(unit->gate);
+        gate_open(unit->gate);
 }
 
 static void close_gate(Unit *unit)
 {
         timer_set(&unit->wait_timer, USEC_INFINITY);
-        sequence_gate_close(unit->gate);
+        gate_close(unit->gate);
 }
 
 /* --- readiness ---------------------------------------------------------------------------------- */
@@ -308,7 +312,7 @@ static void perform_one(Unit *unit, const UnitEffect *effect)
                 close_gate(unit);
                 break;
         case UNIT_EFFECT_GATE_DEAD:
-                sequence_gate_dead(unit->gate);
+                gate_close(unit->gate);
                 break;
         case UNIT_EFFECT_START:
                 start(unit);
@@ -346,7 +350,8 @@ static void perform_one(Unit *unit, const UnitEffect *effect)
                 stop_with_the_job(unit);
                 break;
         case UNIT_EFFECT_WEDGED:
-                log_error("%s: its processes do not die of SIGKILL (disk sleep?); the number is not given back",
+                gate_wedge(unit->gate);
+                log_error("%s: its processes do not die of SIGKILL (disk sleep?); the hold is not given back",
                         unit->config.name);
                 break;
         case UNIT_EFFECT_FINISHED:
@@ -407,8 +412,8 @@ int unit_new(Unit **out, const UnitContext *context, const UnitConfig *config, U
         if (r == 0)
                 r = timer_init(&unit->wait_timer, context->event, SD_EVENT_PRIORITY_NORMAL, on_wait_timer, unit);
         if (r == 0)
-                r = sequence_gate_new(&unit->gate, context->event, context->client, context->heart,
-                        &config->sequence, on_gate, unit);
+                r = gate_new(&unit->gate, context->event, context->client, context->heart, &config->gate, on_gate,
+                        unit);
         if (r == 0 && config->readiness->kind != READINESS_NONE)
                 r = readiness_new(&unit->readiness, context->event, context->reaper, config->readiness, on_readiness, unit);
         if (r < 0)
@@ -422,7 +427,7 @@ Unit *unit_free(Unit *unit)
         if (!unit)
                 return NULL;
         unit->readiness = readiness_free(unit->readiness);
-        unit->gate = sequence_gate_free(unit->gate);
+        unit->gate = gate_free(unit->gate);
         unit->spawn = spawn_free(unit->spawn);
         timer_deinit(&unit->wait_timer);
         timer_deinit(&unit->timer);
@@ -438,14 +443,14 @@ void unit_set_timing(Unit *unit, const Timing *timing)
         if (policy.grace_usec == 0)
                 policy.grace_usec = timing->grace_usec;
         unit_machine_set_policy(&unit->machine, &policy);
-        sequence_gate_set_timing(unit->gate, timing);
+        gate_set_timing(unit->gate, timing);
 }
 
 void unit_on_session(Unit *unit, const Event *event)
 {
         if (event->session.change == SESSION_SUSPENDED)
                 feed(unit, (UnitEvent){.type = UNIT_EVENT_SUSPENDED});
-        sequence_gate_on_session(unit->gate, event);
+        gate_on_session(unit->gate, event);
 }
 
 void unit_up(Unit *unit)
@@ -476,7 +481,7 @@ void unit_gate_failed(Unit *unit, int status)
                 return;
         }
         feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_FAILED, .value = status});
-        sequence_gate_close(unit->gate);
+        gate_close(unit->gate);
 }
 
 bool unit_is_at_rest(const Unit *unit)

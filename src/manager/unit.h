@@ -3,7 +3,7 @@
  * decisions are all in unit/unit-machine.c. */
 #pragma once
 
-#include "manager/sequence-gate.h"
+#include "manager/gate.h"
 #include "unit/readiness.h"
 #include "unit/spawn.h"
 #include "unit/unit-machine.h"
@@ -18,8 +18,8 @@ typedef struct UnitConfig {
         bool terminal;
         const sigset_t *blocked, *ignored; /* as zksup was started */
         const ReadinessConfig *readiness;
-        SequenceConfig sequence;
-        uint64_t wait_usec; /* how long to wait for the number, USEC_INFINITY: for ever */
+        GateConfig gate;
+        uint64_t wait_usec; /* how long to wait for the gate, USEC_INFINITY: for ever */
 } UnitConfig;
 
 enum UnitNewsKind {
@@ -57,7 +57,7 @@ void unit_up(Unit *unit);
 void unit_down(Unit *unit, int signal);
 /* To the process group of the command, if it runs. */
 void unit_signal(Unit *unit, int signal);
-/* No ensemble, refused, ...: STATUS is the exit status of the table. A unit that holds its number is
- * stopped, and gives it back when its tree is dead; its status is then that of a stop. */
+/* No ensemble, refused, ...: STATUS is the exit status of the table. A unit whose gate is open is
+ * stopped, and gives the hold back when its tree is dead; its status is then that of a stop. */
 void unit_gate_failed(Unit *unit, int status);
 bool unit_is_at_rest(const Unit *unit);

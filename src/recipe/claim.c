@@ -77,6 +77,15 @@ void claim_lose(Claim *claim, const char *reason)
         snprintf(claim->reason, sizeof(claim->reason), "%s", reason);
 }
 
+void claim_wedge(Claim *claim)
+{
+        Record text;
+
+        (void)record_parse(claim->data, claim->data_len, &text);
+        text.state = RECORD_WEDGED;
+        claim->data_len = record_to_string(&text, claim->data);
+}
+
 /* Never longer than the record says, for which the next holder waits: a server that grants a longer
  * timeout than the one of the claim's time does not change what others have read. */
 static uint64_t lease_usec(const Claim *claim, const Timing *timing)

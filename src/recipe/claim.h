@@ -65,6 +65,8 @@ void claim_grant(Claim *claim, const Timing *timing, const Reply *reply, uint64_
 /* A renewal that was sent at SENT_USEC was acknowledged. Extends, unless it is too late. */
 void claim_extend(Claim *claim, const Timing *timing, uint64_t sent_usec, uint64_t now_usec);
 void claim_lose(Claim *claim, const char *reason);
+/* The tree will not die: the text says WEDGED from the next renewal on. Not undone. */
+void claim_wedge(Claim *claim);
 
 /* When the guard begins to stop the tree: deadline - K - G. From then on nothing revives it. */
 uint64_t claim_stop_usec(const Claim *claim, const Timing *timing);

@@ -62,6 +62,8 @@ enum EffectKind {
         EFFECT_EXTENDED, /* .held.deadline_usec: the lease was renewed */
         EFFECT_LOST,     /* .lost: no longer ours, or not provably so: the tree must be stopped. The
                             machine waits for EVENT_DEAD before it asks again */
+        EFFECT_YIELD,    /* .yield: still ours, but somebody with a better right waits: stop the tree, then
+                            EVENT_RELEASE and, to stand in line again, EVENT_START */
         EFFECT_RELEASED, /* nothing of ours is left in the ensemble, or nothing that can be known of */
         EFFECT_FAILED,   /* .failed: refused for good (ACL, a request that can never work) */
         EFFECT_TRACE,    /* .trace: one transition, "old -> new (cause)" */
@@ -79,7 +81,7 @@ typedef struct Effect {
                 struct {
                         char text[160];
                         bool first; /* WAITING: nobody is before us in line */
-                } waiting, lost, trace;
+                } waiting, lost, yield, trace;
                 struct {
                         enum Outcome outcome;
                         char text[240]; /* with the path */

@@ -176,6 +176,7 @@ static void perform(Actor *actor, const Effect *effect)
                         effect->failed.text);
                 break;
         case EFFECT_WAITING:
+        case EFFECT_YIELD:
         case EFFECT_TRACE:
                 simulation_trace(
                         host->simulation, "host %u: %s: %s", host->id, actor->type->name, effect->trace.text);

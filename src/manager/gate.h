@@ -1,0 +1,116 @@
+/* A gate: what a unit waits for before its command may start, and what it gives back after. The unit
+ * knows this table; which recipe is behind it, the gate's own file.
+ *
+ * A gate tells, through its handler: WAITING any number of times; OPENED once held; EXTENDED at each
+ * renewal; YIELD when somebody with a better right waits; LOST when it is no longer ours; CLOSED
+ * once after gate_close() or gate_dead(); FAILED for good. After YIELD: stop the tree, gate_close(),
+ * and gate_open() once more. Nothing is told from inside gate_new(). */
+#pragma once
+
+#include "manager/heart.h"
+#include "recipe/election.h"
+#include "recipe/lock.h"
+#include "recipe/semaphore.h"
+#include "recipe/sequence.h"
+
+typedef struct Gate Gate;
+
+enum GateEventKind {
+        GATE_WAITING,  /* .text: for what, for whom, since when */
+        GATE_OPENED,   /* .text: "number 3", "lock 'backup'"; .token, .deadline_usec */
+        GATE_EXTENDED, /* .deadline_usec */
+        GATE_YIELD,    /* .text: to whom */
+        GATE_LOST,     /* .text: why */
+        GATE_CLOSED,
+        GATE_FAILED, /* .outcome, .text */
+};
+
+typedef struct GateEvent {
+        enum GateEventKind kind;
+        int64_t token;
+        uint64_t deadline_usec;
+        enum Outcome outcome;
+        const char *text; /* valid until the handler returns */
+} GateEvent;
+
+typedef void (*GateHandler)(void *userdata, const GateEvent *event);
+
+enum GateKind {
+        GATE_SEQUENCE,
+        GATE_LOCK,
+        GATE_ELECTION,
+        GATE_SEMAPHORE,
+        GATE_CRON,
+};
+
+struct CronGateConfig;
+
+/* Read by gate_new() only. */
+typedef struct GateConfig {
+        enum GateKind kind;
+        union {
+                SequenceConfig sequence;
+                LockConfig lock;
+                ElectionConfig election;
+                SemaphoreConfig semaphore;
+                const struct CronGateConfig *cron;
+        };
+} GateConfig;
+
+#define GATE_ENV_MAX 4
+#define GATE_ENV_SIZE 320
+
+/* "NAME=value" for the command. */
+typedef struct GateEnv {
+        char items[GATE_ENV_MAX][GATE_ENV_SIZE];
+        size_t n;
+} GateEnv;
+
+typedef struct GateType {
+        const char *noun; /* "number": what it is that one waits for, for people */
+        void (*free)(Gate *gate);
+        void (*set_timing)(Gate *gate, const Timing *timing);
+        void (*on_session)(Gate *gate, const Event *event);
+        void (*open)(Gate *gate);
+        void (*close)(Gate *gate);
+        void (*lose)(Gate *gate, const char *reason);
+        void (*wedge)(Gate *gate);
+        void (*env)(const Gate *gate, GateEnv *env); /* while open */
+        void (*ended)(Gate *gate, int status);       /* NULL: does not care */
+} GateType;
+
+struct Gate {
+        const GateType *type;
+        GateHandler handler;
+        void *userdata;
+};
+
+int gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const GateConfig *config,
+        GateHandler handler, void *userdata);
+Gate *gate_free(Gate *gate);
+CLEANUP_DEFINE(Gate, gate_free);
+
+void gate_set_timing(Gate *gate, const Timing *timing);
+void gate_on_session(Gate *gate, const Event *event);
+/* Asks; OPENED follows, or FAILED. Also while the last close is under way. */
+void gate_open(Gate *gate);
+/* Gives back or stops asking, also after LOST; CLOSED follows. Only when no tree runs under the hold. */
+void gate_close(Gate *gate);
+/* The guard has seen the lease end before we did: nothing is renewed any more. */
+void gate_lose(Gate *gate, const char *reason);
+/* The tree will not die: the record says so from the next renewal on, and nobody takes over. */
+void gate_wedge(Gate *gate);
+void gate_env(const Gate *gate, GateEnv *env);
+/* The command ended with this exit status of the table; the tree may have processes yet. */
+void gate_ended(Gate *gate, int status);
+const char *gate_noun(const Gate *gate);
+
+/* For the files that implement one. */
+int sequence_gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const SequenceConfig *config);
+int recipe_gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const GateConfig *config);
+int cron_gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const struct CronGateConfig *config);
+void gate_env_add(GateEnv *env, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static inline void gate_tell(Gate *gate, GateEvent event)
+{
+        gate->handler(gate->userdata, &event);
+}
