@@ -92,6 +92,20 @@ int option_parse_signal(const char *text, void *value, char *problem, size_t pro
         return 0;
 }
 
+int option_choose(const OptionChoice *choices, const char *text, int *value, char *problem, size_t problem_size)
+{
+        size_t used = (size_t)snprintf(problem, problem_size, "is none of");
+
+        for (const OptionChoice *c = choices; c->name; c++) {
+                if (strcmp(c->name, text) == 0) {
+                        *value = c->value;
+                        return 0;
+                }
+                used += (size_t)snprintf(problem + used, problem_size - used, " %s", c->name);
+        }
+        return -EINVAL;
+}
+
 /* Two columns; a long left one has a line of its own. */
 static void print_help_line(const char *left, const char *help)
 {

@@ -25,6 +25,15 @@ int option_parse_component(const char *text, void *value, char *problem, size_t 
 int option_parse_root(const char *text, void *value, char *problem, size_t problem_size); /* znode path */
 int option_parse_signal(const char *text, void *value, char *problem, size_t problem_size); /* int */
 
+/* One of some words; the last has a NULL name. */
+typedef struct OptionChoice {
+        const char *name;
+        int value;
+} OptionChoice;
+
+/* For parsers: sets *VALUE to that of the word TEXT, else says in PROBLEM which there are. */
+int option_choose(const OptionChoice *choices, const char *text, int *value, char *problem, size_t problem_size);
+
 enum OptionResult {
         OPTIONS_OK,
         OPTIONS_HELP, /* --help was given and printed */

@@ -129,10 +129,17 @@ enum UnitOnLoss {
         UNIT_ON_LOSS_KEEP, /* of SESSION_LOST only; GATE_LOST always stops */
 };
 
+/* When the tree outlives SIGKILL (WEDGED). */
+enum UnitOnUnkillable {
+        UNIT_ON_UNKILLABLE_HOLD,     /* nobody else may start until it is dead */
+        UNIT_ON_UNKILLABLE_TAKEOVER, /* the record runs out, and the next one takes over */
+};
+
 typedef struct UnitPolicy {
         enum UnitRestart restart;
         enum UnitOnSuspend on_suspend;
         enum UnitOnLoss on_loss;
+        enum UnitOnUnkillable on_unkillable;
         bool reacquire;              /* ask for a lost hold again; else the unit FAILs with 120 */
         bool await_ready;            /* false: ready as soon as started */
         int suspend_signal;          /* for UNIT_ON_SUSPEND_SIGNAL */
