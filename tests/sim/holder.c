@@ -3,15 +3,8 @@
 #include <assert.h>
 #include <stdio.h>
 
-/* Of a session. */
-typedef struct Holder {
-        Lease lease;
-        struct Seat *seats[HOLDER_POOLS];
-        unsigned n_seats;
-} Holder;
-
 typedef struct Seat {
-        Holder *holder;
+        Heart *heart;
         Actor *actor;
         Timing timing;
         Sequence sequence;
@@ -50,7 +43,7 @@ static void tell_janitor(Seat *seat, enum EventKind kind, uint64_t now_usec, Eff
 
 static void on_held(Seat *seat, const Effect *effect, uint64_t now_usec, Effects *out)
 {
-        lease_add(&seat->holder->lease, &seat->sequence.claim, now_usec);
+        heart_add(seat->heart, &seat->sequence.claim, now_usec);
         pass_on(SOURCE_SEQUENCE, effect, out);
         janitor_set_number(&seat->janitor, true, effect->held.number);
         tell_janitor(seat, EVENT_START, now_usec, out);
@@ -104,16 +97,6 @@ static void step_owner(Seat *seat, enum Source source, const Event *event, Effec
         }
 }
 
-static Timing timing_for(const Host *host, uint64_t timeout_usec)
-{
-        Timing timing = {0};
-        char problem[256];
-
-        if (timing_init(&timing, timeout_usec, host->plan.grace_usec, problem, sizeof(problem)) < 0)
-                simulation_violate(host->simulation, "%s", problem);
-        return timing;
-}
-
 static void seat_step(void *machine, const Event *event, Effects *out)
 {
         Seat *seat = machine;
@@ -125,7 +108,7 @@ static void seat_step(void *machine, const Event *event, Effects *out)
                 step_sequence(seat, event, out);
                 break;
         case EVENT_RELEASE:
-                lease_remove(&seat->holder->lease, &seat->sequence.claim);
+                heart_remove(seat->heart, &seat->sequence.claim);
                 step_sequence(seat, event, out);
                 break;
         case EVENT_REPLY:
@@ -138,7 +121,7 @@ static void seat_step(void *machine, const Event *event, Effects *out)
                 break;
         case EVENT_SESSION:
                 if (event->session.change == SESSION_ATTACHED) {
-                        seat->timing = timing_for(seat->actor->host, event->session.timeout_usec);
+                        seat->timing = heart_timing(seat->actor->host, event->session.timeout_usec);
                         sequence_set_timing(&seat->sequence, &seat->timing);
                         janitor_set_pause(&seat->janitor, seat->timing.renew_usec);
                 }
@@ -170,59 +153,16 @@ static void seat_deinit(void *machine)
 static const ActorType seat_type = {
         .name = "seat", .step = seat_step, .deadline = seat_deadline, .deinit = seat_deinit};
 
-static void lose(Claim *claim, uint64_t now_usec)
+static void on_lost(Actor *actor, uint64_t now_usec)
 {
-        Seat *seat = CONTAINER_OF(claim, Seat, sequence.claim);
         Effects nothing;
 
         nothing.n = 0;
-        tell_janitor(seat, EVENT_RELEASE, now_usec, &nothing);
+        tell_janitor(actor->machine, EVENT_RELEASE, now_usec, &nothing);
         assert(nothing.n == 0);
-        actor_lose(seat->actor, claim->reason);
 }
 
-static void holder_step(void *machine, const Event *event, Effects *out)
-{
-        Holder *holder = machine;
-        Effects effects;
-        Claim *claim;
-
-        if (event->kind == EVENT_SESSION && event->session.change == SESSION_ATTACHED) {
-                Timing timing = timing_for(holder->seats[0]->actor->host, event->session.timeout_usec);
-
-                lease_set_timing(&holder->lease, &timing);
-        }
-        effects.n = 0;
-        lease_step(&holder->lease, event, &effects);
-        for (size_t i = 0; i < effects.n; i++)
-                if (effects.items[i].kind == EFFECT_REQUEST)
-                        *effects_append(out, EFFECT_REQUEST) = effects.items[i];
-                else if (effects.items[i].kind == EFFECT_EXTENDED)
-                        for (unsigned k = 0; k < holder->n_seats; k++)
-                                actor_extend(holder->seats[k]->actor,
-                                        holder->seats[k]->sequence.claim.deadline_usec);
-        while ((claim = lease_take_lost(&holder->lease)))
-                lose(claim, event->now_usec);
-}
-
-static uint64_t holder_deadline(const void *machine)
-{
-        const Holder *holder = machine;
-
-        return lease_deadline(&holder->lease);
-}
-
-static void holder_deinit(void *machine)
-{
-        Holder *holder = machine;
-
-        lease_deinit(&holder->lease);
-}
-
-static const ActorType holder_type = {
-        .name = "lease", .step = holder_step, .deadline = holder_deadline, .deinit = holder_deinit};
-
-static Seat *seat_new(Holder *holder, Host *host, const HolderPlan *plan, unsigned pool)
+static void seat_spawn(Heart *heart, Host *host, const HolderPlan *plan, unsigned pool)
 {
         Seat *seat = simulation_allocate(host->simulation, sizeof(*seat));
         SequenceConfig config = {.root = "/zksup",
@@ -239,20 +179,16 @@ static Seat *seat_new(Holder *holder, Host *host, const HolderPlan *plan, unsign
         if (sequence_init(&seat->sequence, &config) < 0)
                 abort();
         janitor_init(&seat->janitor, seat->sequence.pool, seat->sequence.records, 1, 0);
-        seat->holder = holder;
+        seat->heart = heart;
         seat->actor = host_add_actor(host, &seat_type, seat);
         seat->actor->hold_base = pool * ORACLE_POOL_HOLDS;
-        return seat;
+        heart_know(heart, seat->actor, &seat->sequence.claim, on_lost);
 }
 
 void holder_spawn(Host *host, const HolderPlan *plan)
 {
-        Holder *holder = simulation_allocate(host->simulation, sizeof(*holder));
+        Heart *heart = heart_spawn(host);
 
-        lease_init(&holder->lease);
-        if (lease_reserve(&holder->lease, plan->n_pools) < 0)
-                abort();
-        host_add_actor(host, &holder_type, holder);
         for (unsigned pool = 0; pool < plan->n_pools; pool++)
-                holder->seats[holder->n_seats++] = seat_new(holder, host, plan, pool);
+                seat_spawn(heart, host, plan, pool);
 }

@@ -1,13 +1,11 @@
-/* The machines of one session, put together as a supervisor does: a lease for all its holds, and for
- * each pool a seat, that is a sequence and a janitor. The lease is an actor of its own; it tells the
- * seats' actors that they are extended or lost. The bits above SOURCE_SHIFT of a seat's tag say whose
- * request it is. */
+/* The machines of one session, put together as a supervisor does: a heart (heart.h) for all its holds,
+ * and for each pool a seat, that is a sequence and a janitor. The bits above SOURCE_SHIFT of a seat's
+ * tag say whose request it is. */
 #pragma once
 
 #include "recipe/janitor.h"
-#include "recipe/lease.h"
 #include "recipe/sequence.h"
-#include "sim/host.h"
+#include "sim/heart.h"
 
 #define HOLDER_POOLS 2
 
