@@ -1,0 +1,268 @@
+"""One run of one fault: two hosts contend for one lock, something breaks, the lock has to survive it.
+
+A Rig is a laboratory (netns.py) with the numbers of its leases. A Round is one run on it:
+
+    r.contend()             the first host holds, the second waits
+    r.strike(what)          at a random moment of the holder's rhythm
+    r.await_takeover()      or r.await_kept()
+
+and then, whatever the fault was, r.finish(): all is healed, the holder is asked to stop, the other
+follows it, and a third one must find the lock free. What must hold in addition is said by
+r.require(). Nothing here waits for a time where it could wait for an event, but two: the phase of a
+fault, and a fault's duration."""
+
+import contextlib
+import os
+import pathlib
+import random
+import signal
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
+
+import netns  # noqa: E402
+from harness import Zksup, children_of, is_alive  # noqa: E402
+from supervised import Lease  # noqa: E402
+from witness import Witness  # noqa: E402
+from zk_server import SCALE, wait_for  # noqa: E402
+
+TREE_SECONDS = 0.1  # a tree counts as running once it has been seen for so long
+KILL_SECONDS = 0.25  # for a tree that is killed because a process of ours died or stopped
+SLACK_SECONDS = 0.05
+
+
+class NotHere(Exception):
+    """Why this machine cannot have the fault."""
+
+
+class Programs:
+    """The programs under test."""
+
+    def __init__(self, zksup, guard, holder, verb="lock"):
+        self.zksup, self.guard, self.holder = (os.path.abspath(p) for p in (zksup, guard, holder))
+        self.verb = verb
+
+    def claim(self):
+        """The arguments that claim the one thing contended for: "lock" a lock, "run" the one number."""
+        if self.verb == "lock":
+            return ["lock"], ["fault"]
+        return ["run", "--pool", "fault", "--max", "1", "--on-loss", "stop", "--restart", "on-failure"], []
+
+
+class Rig(netns.Lab):
+    """Two hosts and three servers. With the tick of 200 ms, sessions of 1 s: D = 0.8 s."""
+
+    def __init__(self, tick_ms=200, session=None):
+        self.TICK_MS = tick_ms
+        self.session = session or 5 * tick_ms / 1000
+        self.lease = Lease(self.session)
+        super().__init__()
+
+    def one_server(self, choose):
+        return choose.choice(self.servers)
+
+
+class Round:
+    """`fault` names the run, `seed` makes it repeatable, `programs` says what is tried."""
+
+    def __init__(self, rig, fault, seed, directory, programs):
+        self.rig = self.lab = rig
+        self.random = random.Random(f"{seed}/{fault}")
+        self.directory = pathlib.Path(directory)
+        self.programs = programs
+        self.witness = Witness(directory)
+        self.root = f"/fault-{self.witness.marker[:12]}"
+        self.lease = rig.lease
+        self.processes = []
+        self.holder = self.waiter = None
+        self.struck = self.takeover = None
+        self.problems = []
+        self.notes = []
+        self.decreed = False  # an administrator has taken the exclusion away: an overlap is not ours
+        self.child_options = []
+        self.healing = contextlib.ExitStack()
+        self.T = rig.session
+
+    # Starting things
+
+    def launch(self, host, name, argv, env=None):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("ZKSUP_", "ZK_"))}
+        environment.update({"ZKSUP_GUARD": self.programs.guard, **self.witness.environment, **(env or {})})
+        with host.inside():
+            process = Zksup(argv, self.directory, name, environment, preexec_fn=netns.die_with_parent)
+        self.processes.append(process)
+        return process
+
+    def command(self, child="daemon"):
+        return [self.programs.holder, str(self.directory), child]
+
+    def lock_argv(self, connect, options, command):
+        verb, name = self.programs.claim()
+        return [self.programs.zksup, *verb, "--connect", connect, "--root", self.root, "-v",
+                "--session-timeout", f"{self.T:g}s", *options, *name, "--", *command]
+
+    def supervise(self, number, connect=None, child="daemon", options=(), wrap=(), env=None):
+        argv = self.lock_argv(connect or self.lab.connect, options, self.command(child))
+        return self.launch(self.lab.hosts[number], f"host{number + 1}", [*wrap, *argv], env)
+
+    def hold(self, connect=None, **how):
+        """The first host holds the lock and its command runs."""
+        self.holder = self.supervise(0, connect, **how)
+        return self.await_tree(0)
+
+    def wait_in_line(self, **how):
+        """The second host stands behind it."""
+        self.waiter = self.supervise(1, **how)
+        self.waiter.wait_err("waiting", 20)
+
+    def contend(self, connect=None, **how):
+        tree = self.hold(connect, **how)
+        self.wait_in_line(**{k: v for k, v in how.items() if k in ("child", "options")})
+        return tree
+
+    def guard(self, process=None):
+        guards = [p for p in children_of((process or self.holder).pid)
+                  if "(zksup-guard)" in pathlib.Path(f"/proc/{p}/stat").read_text()]
+        assert len(guards) == 1, f"guards: {guards}"
+        return guards[0]
+
+    # Seeing things
+
+    def await_tree(self, index, seconds=30.0):
+        """Waits until `index` + 1 trees have been seen and the last has run for a moment."""
+
+        def seen():
+            trees = self.witness.trees
+            return len(trees) > index and trees[index].last - trees[index].first > TREE_SECONDS and trees[index]
+
+        return wait_for(seen, seconds, f"tree {index + 1} of {self.witness.trees}")
+
+    def await_takeover(self, seconds=30.0):
+        """Waits until a tree runs that began after the fault; returns it."""
+
+        def seen():
+            for tree in self.witness.trees:
+                if tree.first > self.struck and tree.last - tree.first > TREE_SECONDS:
+                    return tree
+            return None
+
+        self.takeover = wait_for(seen, seconds, f"a start after the fault; {self.witness.trees}")
+        return self.takeover
+
+    def await_kept(self, since, seconds=30.0):
+        """Waits until some tree, the old one or a new one, has run on for a session timeout after `since`."""
+
+        def seen():
+            trees = self.witness.trees
+            return trees[-1].last > since + self.T and trees[-1].last - trees[-1].first > TREE_SECONDS
+
+        wait_for(seen, seconds, f"the lock is in use after the fault; {self.witness.trees}")
+
+    @property
+    def held_until(self):
+        """Seconds after the fault at which the first holder's tree was last seen."""
+        return self.witness.trees[0].last - self.struck
+
+    def require(self, condition, problem):
+        if not condition:
+            self.problems.append(problem)
+
+    def require_dead_within(self, seconds, what):
+        late = self.held_until
+        self.require(late <= seconds * SCALE + SLACK_SECONDS,
+                     f"{what}: the tree beat until {late * 1000:.0f} ms after the fault, limit {seconds * 1000:.0f}")
+
+    # Breaking things
+
+    def strike(self, what, *arguments):
+        """Lets the fault strike at its phase: any moment of a renewal period and a session timeout."""
+        time.sleep(self.random.uniform(0, self.lease.renew + self.T))
+        self.struck = time.monotonic()
+        return what(*arguments)
+
+    def endure(self, sessions):
+        """The fault lasts for so many session timeouts."""
+        time.sleep(max(0.0, self.struck + sessions * self.T - time.monotonic()))
+
+    def heals(self, undo, *arguments):
+        """`undo` is called when the run is healed, or before that by heal()."""
+        self.healing.callback(undo, *arguments)
+
+    def heal(self):
+        self.healing.close()
+        self.lab.heal()
+        return time.monotonic()
+
+    # Ending
+
+    def finish(self):
+        """Heals, lets whoever holds stop and the next one follow, and asks for the lock once more."""
+        self.heal()
+        running = len(self.witness.trees)
+        if self.holder.status is None and self.waiter and self.waiter.status is None and not self.takeover:
+            self.holder.signal(signal.SIGTERM)
+            self.holder.wait()
+            self.await_tree(running)
+        for process in self.processes:
+            if process.status is None:
+                process.signal(signal.SIGCONT)
+                process.signal(signal.SIGTERM)
+        for process in self.processes:
+            process.wait()
+        self.find_free()
+        self.require_nothing_left()
+
+    def find_free(self):
+        """Nobody holds it any more: a stranger gets it. Else somebody's nodes were left behind."""
+        argv = self.lock_argv(self.lab.connect, ["--wait", "20s"], ["true"])
+        status = self.launch(self.lab.hosts[1], "stranger", argv).wait(30)
+        self.require(status == 0, f"the lock was not free in the end: status {status}")
+
+    def require_nothing_left(self):
+        left = self.witness.survivors()
+        self.survivors = len(left)
+        self.require(not left, f"{len(left)} processes survived their supervisors")
+        try:
+            wait_for(lambda: not self.witness.guards(), 1, "the guards end with their supervisors")
+        except AssertionError:
+            self.require(False, f"guards were left behind: {self.witness.guards()}")
+
+    def clean_up(self):
+        """Whatever happened: nothing of this run goes on, and the laboratory is whole."""
+        with contextlib.suppress(Exception):
+            self.healing.close()
+        for process in self.processes:
+            if process.process.poll() is None:
+                process.process.kill()
+                process.process.wait()
+        for pid in self.witness.survivors() + self.witness.guards():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.lab.heal()
+
+    def result(self):
+        """The outcome as plain data: for the table and for --json."""
+        trees = self.witness.trees
+        verdict = self.witness.verdict()
+        return {
+            "overlaps": 0 if self.decreed else verdict.overlaps,
+            "lost_updates": 0 if self.decreed else verdict.lost_updates,
+            "token_violations": verdict.token_violations,
+            "decreed_overlaps": verdict.overlaps if self.decreed else 0,
+            "survivors": getattr(self, "survivors", 0),
+            "margin": self.fault_margin(trees),
+            "recovery": self.takeover.first - self.struck if self.takeover and self.struck else None,
+            "problems": self.problems,
+            "notes": self.notes,
+        }
+
+    def fault_margin(self, trees):
+        """Of the hand-over that the fault has caused; None if the holder kept the lock."""
+        if not self.takeover:
+            return None
+        index = [tree.name for tree in trees].index(self.takeover.name)
+        return self.witness.margins(trees[: index + 1])[-1] if index else None
+
+
+__all__ = ["KILL_SECONDS", "NotHere", "Programs", "Rig", "Round", "is_alive", "wait_for"]
