@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -104,9 +105,10 @@ static bool open_namespace(Contain *c)
         return true;
 }
 
-void contain_open(Contain *c, enum WireContain mode, const char *cgroup)
+void contain_open(Contain *c, enum WireContain mode, const char *cgroup, int page_fd)
 {
         memset(c, 0, sizeof(*c));
+        c->page_fd = page_fd;
         c->group_fd = c->kill_fd = c->events_fd = c->freeze_fd = c->procs_fd = c->init_fd = -1;
         c->guard_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
         prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -127,7 +129,24 @@ static bool guard_is_dead(const Contain *c)
         return poll(&p, 1, 0) > 0 && p.revents & POLLIN;
 }
 
-/* The init of the namespace. Reaps orphans; ends when told that the command is over and nobody is
+static void close_all_but(int fd)
+{
+        if (fd > 0)
+                syscall(SYS_close_range, 0, fd - 1, 0);
+        syscall(SYS_close_range, fd + 1, ~0U, 0);
+}
+
+/* The init needs none, and only who has no fewer may look at what it has open (PTRACE_MODE_READ). */
+static void drop_capabilities(void)
+{
+        struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+        struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+        syscall(SYS_capset, &head, none);
+}
+
+/* The init of the namespace. Keeps the lease page open: from inside, with a /proc of the namespace, the
+ * supervisor is not to be found, but this process is, as number 1. Reaps orphans; ends when told that the command is over and nobody is
  * left. Signals from inside do not reach it, except those we wait for, and of these only the
  * guard's count (a sender outside the namespace has no pid here). */
 static _Noreturn void init_main(const Contain *c)
@@ -140,7 +159,8 @@ static _Noreturn void init_main(const Contain *c)
         if (guard_is_dead(c))
                 _exit(0);
         prctl(PR_SET_NAME, "zksup-init");
-        syscall(SYS_close_range, 0, ~0U, 0);
+        close_all_but(c->page_fd);
+        drop_capabilities();
         sigemptyset(&set);
         sigaddset(&set, SIGCHLD);
         sigaddset(&set, INIT_OVER);

@@ -24,11 +24,12 @@ typedef struct Contain {
         int guard_fd;     /* a pidfd of the guard */
         pid_t init;       /* pidns: 0 between runs */
         int init_fd;
+        int page_fd; /* the lease page, which the init keeps for the tree to look at */
 } Contain;
 
 /* Opens what MODE needs; CGROUP is the directory of the group. A mode that is not to be had becomes
- * subreaper: the caller reports contain->mode. */
-void contain_open(Contain *contain, enum WireContain mode, const char *cgroup);
+ * subreaper: the caller reports contain->mode. PAGE_FD stays the caller's. */
+void contain_open(Contain *contain, enum WireContain mode, const char *cgroup, int page_fd);
 
 /* Before the command is forked: makes the namespace. Returns 0 or a negative errno. */
 int contain_begin(Contain *contain);

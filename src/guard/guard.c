@@ -375,7 +375,7 @@ static const char *open_all(Guard *g)
         if (page == MAP_FAILED)
                 return "cannot map the lease page";
         g->lease = (const uint64_t *)(void *)(page + at % page_size);
-        close(o->page_fd);
+        fcntl(o->page_fd, F_SETFD, FD_CLOEXEC);
         for (unsigned i = 0; i < N_FDS; i++)
                 g->fds[i] = (struct pollfd){.fd = -1, .events = POLLIN};
         g->fds[FD_EVENTS].events = POLLPRI;
@@ -423,7 +423,7 @@ int main(int argc, char **argv)
         if (problem)
                 return complain(problem);
         open_terminal(g);
-        contain_open(&g->contain, g->options.contain, g->options.cgroup);
+        contain_open(&g->contain, g->options.contain, g->options.cgroup, g->options.page_fd);
         harden(g);
         (void)!chdir("/");
         g->child.argv = g->options.argv;

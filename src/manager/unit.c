@@ -237,6 +237,8 @@ static void on_gate(void *userdata, const GateEvent *event)
                 break;
         case GATE_LOST:
                 log_warning("%s: %s is lost: %s", unit->config.name, unit->hold, event->text);
+                if (unit->spawn)
+                        spawn_disown(unit->spawn);
                 feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_LOST});
                 break;
         case GATE_YIELD:

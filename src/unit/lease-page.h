@@ -1,15 +1,24 @@
-/* The lease page: a memfd with one 64-bit deadline per slot, CLOCK_BOOTTIME in microseconds. The
+/* The lease page: a memfd with two 64-bit deadlines per slot, CLOCK_BOOTTIME in microseconds. The
  * supervisor writes, each guard maps it read-only and reads its own slot. So a renewal costs no
  * system call per child, and a guard needs nobody's help to know when the lease ends.
  *
- * A slot is 0 (nothing held: the guard refuses to start, and kills what runs), a time, or
- * LEASE_DEADLINE_NONE for a unit without holds. */
+ * A deadline is 0 (nothing held: the guard refuses to start, and kills what runs), a time, or
+ * LEASE_DEADLINE_NONE for a unit without holds.
+ *
+ * The words 0 to slots-1 are the guards', the words after them, in the same order, are the commands',
+ * for whoever of the tree wants to know (unit/lease-view.h). They are equal but for a hold that is known to
+ * be lost: the command is not told that it has it, while the guard still grants the grace that the lease
+ * had room for.
+ *
+ * The memfd is sealed: it neither grows nor shrinks, and whoever opens it through /proc cannot write. */
 #pragma once
 
 #include <stdint.h>
 #include "util/macros.h"
 
 #define LEASE_DEADLINE_NONE UINT64_MAX
+#define LEASE_PAGE_ENV "ZKSUP_LEASE"
+#define LEASE_PAGE_ENV_MAX 96
 
 typedef struct LeasePage LeasePage;
 
@@ -27,5 +36,12 @@ int lease_page_alloc_slot(LeasePage *page);
 /* Sets the slot to 0 and gives it back. Only once no guard reads it any more. */
 void lease_page_free_slot(LeasePage *page, unsigned slot);
 
+/* Both words of the slot. */
 void lease_page_set(LeasePage *page, unsigned slot, uint64_t deadline_usec);
+/* The hold is known to be lost: the command's word is 0 from now on, the guard's stays. */
+void lease_page_disown(LeasePage *page, unsigned slot);
 uint64_t lease_page_get(const LeasePage *page, unsigned slot);
+
+/* Writes "ZKSUP_LEASE=PID:FD:WORD:INODE", which tells the command of SLOT where its deadline is: the word
+ * WORD of what is open in the process PID, ours, as FD; INODE proves that it is the page. */
+void lease_page_env(const LeasePage *page, unsigned slot, char text[LEASE_PAGE_ENV_MAX]);

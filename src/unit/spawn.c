@@ -383,8 +383,21 @@ static int request(Spawn *s, enum WireType type, int number, uint64_t usec)
         return send_message(s, &m, sizeof(m));
 }
 
+/* Returns 0 or -E2BIG. */
+static int add_assignment(WireStart *w, const char *assignment)
+{
+        size_t len = strlen(assignment) + 1;
+
+        if (len > sizeof(w->env) - w->env_len)
+                return -E2BIG;
+        memcpy(w->env + w->env_len, assignment, len);
+        w->env_len += (uint32_t)len;
+        return 0;
+}
+
 int spawn_start(Spawn *s, const SpawnStart *start)
 {
+        char lease[LEASE_PAGE_ENV_MAX];
         WireStart w;
         int r;
 
@@ -397,14 +410,12 @@ int spawn_start(Spawn *s, const SpawnStart *start)
         w.kill_budget_usec = start->kill_budget_usec;
         w.blocked = s->blocked;
         w.ignored = s->ignored;
-        for (char *const *e = start->env; e && *e; e++) {
-                size_t len = strlen(*e) + 1;
-
-                if (len > sizeof(w.env) - w.env_len)
-                        return -E2BIG;
-                memcpy(w.env + w.env_len, *e, len);
-                w.env_len += (uint32_t)len;
-        }
+        lease_page_env(s->page, s->slot, lease);
+        r = add_assignment(&w, lease);
+        for (char *const *e = start->env; e && *e && r == 0; e++)
+                r = add_assignment(&w, *e);
+        if (r < 0)
+                return r;
         spawn_set_deadline(s, start->deadline_usec);
         r = send_message(s, &w, offsetof(WireStart, env) + w.env_len);
         s->running = r == 0;
@@ -444,6 +455,11 @@ int spawn_continue(Spawn *s, bool foreground)
 void spawn_set_deadline(Spawn *s, uint64_t deadline_usec)
 {
         lease_page_set(s->page, s->slot, deadline_usec);
+}
+
+void spawn_disown(Spawn *s)
+{
+        lease_page_disown(s->page, s->slot);
 }
 
 bool spawn_is_ready(const Spawn *s)

@@ -97,7 +97,7 @@ int spawn_new(Spawn **out, sd_event *event, Reaper *reaper, LeasePage *page, con
 Spawn *spawn_free(Spawn *spawn);
 CLEANUP_DEFINE(Spawn, spawn_free);
 
-/* Writes the lease slot and starts the command. Returns 0, -EBUSY (a run is on), -ENOTCONN (the
+/* Writes the lease slot and starts the command, with ZKSUP_LEASE in its environment. Returns 0, -EBUSY (a run is on), -ENOTCONN (the
  * guard is lost), -E2BIG (environment over WIRE_ENV_MAX). */
 int spawn_start(Spawn *spawn, const SpawnStart *start);
 
@@ -115,6 +115,9 @@ int spawn_continue(Spawn *spawn, bool foreground);
 /* The lease was renewed, or (0) is gone. No system call. A deadline moved nearer is seen by the guard
  * only when its timer for the old one fires: to stop sooner use spawn_stop(). */
 void spawn_set_deadline(Spawn *spawn, uint64_t deadline_usec);
+/* The hold is lost: the command is told so when it asks (zksup still-mine), until the next start. The guard's
+ * deadline stays, so that a stop has its grace. */
+void spawn_disown(Spawn *spawn);
 
 bool spawn_is_ready(const Spawn *spawn);
 bool spawn_is_running(const Spawn *spawn); /* from spawn_start() to EMPTY */
