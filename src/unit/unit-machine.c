@@ -24,7 +24,15 @@ static void turn_round(UnitMachine *m)
         m->timer_usec = USEC_INFINITY;
         m->started = m->ran = m->exited = false;
         m->restarts = 0;
+        m->not_before_usec = 0;
         backoff_reset(&m->backoff);
+}
+
+/* In HOLDING: the end is not meant any more, and the hold is good for another life. */
+static void start_over(UnitStep *s)
+{
+        if (s->m->rest != UNIT_STATE_COUNT)
+                unit_step_begin(s); /* else the next turn comes anyhow */
 }
 
 static void on_up(UnitStep *s)
@@ -40,6 +48,9 @@ static void on_up(UnitStep *s)
         case UNIT_STATE_STOPPING:
         case UNIT_STATE_KILLING:
                 want_up_again(m);
+                break;
+        case UNIT_STATE_HOLDING:
+                start_over(s);
                 break;
         case UNIT_STATE_RELEASING:
                 turn_round(m);
@@ -69,20 +80,22 @@ static void rest_after_release(UnitStep *s)
         unit_step_set_timer(s, m->policy.release_usec);
 }
 
-static void end_release(UnitStep *s)
-{
-        s->m->gate = UNIT_GATE_CLOSED;
-        if (s->m->rest == UNIT_STATE_COUNT)
-                unit_step_proceed(s);
-        else
-                unit_step_set_state(s, s->m->rest);
-}
-
 static void note_down(UnitStep *s)
 {
         s->m->want = UNIT_WANT_DOWN;
         if (s->m->down_signal == 0)
                 s->m->down_signal = s->event->signal;
+}
+
+/* The command had its end, which stays visible; only the wait is cut short. */
+static void stop_holding(UnitStep *s)
+{
+        UnitMachine *m = s->m;
+
+        if (m->rest == UNIT_STATE_COUNT)
+                unit_step_go_to_rest(s, UNIT_STATE_DOWN, UNIT_REASON_OPERATOR, unit_step_waiting_status(m));
+        else
+                unit_step_end_holding(s);
 }
 
 static void on_down(UnitStep *s)
@@ -100,6 +113,9 @@ static void on_down(UnitStep *s)
         case UNIT_STATE_RUNNING:
         case UNIT_STATE_READY:
                 unit_step_stop(s, UNIT_REASON_OPERATOR);
+                break;
+        case UNIT_STATE_HOLDING:
+                stop_holding(s);
                 break;
         case UNIT_STATE_RELEASING:
                 rest_after_release(s);
@@ -141,6 +157,9 @@ static void on_restart(UnitStep *s)
                 backoff_reset(&m->backoff);
                 unit_step_proceed(s);
                 break;
+        case UNIT_STATE_HOLDING:
+                start_over(s);
+                break;
         case UNIT_STATE_RELEASING:
                 turn_round(m);
                 break;
@@ -173,14 +192,54 @@ static void on_force(UnitStep *s)
         case UNIT_STATE_KILLING:
                 unit_step_kill(s);
                 break;
+        case UNIT_STATE_HOLDING:
+                stop_holding(s);
+                break;
         case UNIT_STATE_RELEASING: /* the record, if one is left, runs out by itself */
                 rest_after_release(s);
-                end_release(s);
+                unit_step_end_release(s, false);
                 break;
         case UNIT_STATE_DOWN:
         case UNIT_STATE_FAILED:
         case UNIT_STATE_FINISHED:
                 break;
+        case UNIT_STATE_COUNT:
+                break;
+        }
+}
+
+static void on_yield(UnitStep *s)
+{
+        UnitMachine *m = s->m;
+
+        switch (m->state) {
+        case UNIT_STATE_GUARD:
+                if (m->gate == UNIT_GATE_OPEN)
+                        unit_step_ask_anew(s, 0);
+                break;
+        case UNIT_STATE_BACKOFF: /* the delay goes on while others have the hold */
+                if (m->gate == UNIT_GATE_OPEN)
+                        unit_step_ask_anew(s, m->timer_usec == USEC_INFINITY ? 0 : m->timer_usec);
+                break;
+        case UNIT_STATE_HOLDING:
+                unit_step_end_holding(s);
+                break;
+        case UNIT_STATE_STARTING:
+        case UNIT_STATE_RUNNING:
+        case UNIT_STATE_READY:
+                m->give_back = true;
+                unit_step_stop(s, UNIT_REASON_YIELD);
+                break;
+        case UNIT_STATE_STOPPING:
+        case UNIT_STATE_KILLING:
+                m->give_back = true;
+                break;
+        case UNIT_STATE_GATE:
+        case UNIT_STATE_RELEASING:
+        case UNIT_STATE_DOWN:
+        case UNIT_STATE_FAILED:
+        case UNIT_STATE_FINISHED:
+                break; /* holds nothing, or not for long */
         case UNIT_STATE_COUNT:
                 break;
         }
@@ -225,6 +284,7 @@ static void on_guard_gone(UnitStep *s)
                 break;
         case UNIT_STATE_KILLING:
         case UNIT_STATE_BACKOFF:
+        case UNIT_STATE_HOLDING:
         case UNIT_STATE_RELEASING:
                 break; /* a new one is started when it is needed */
         case UNIT_STATE_DOWN:
@@ -245,6 +305,9 @@ static void on_gate_open(UnitStep *s)
         if (m->gate != UNIT_GATE_ASKED)
                 return; /* crossed RELEASE_GATE, which it does not change */
         m->gate = UNIT_GATE_OPEN;
+        m->opened_usec = s->event->now_usec;
+        m->failures = 0;
+        m->give_back = false;
         m->suspended = false; /* no hold comes without contact */
         if (m->state == UNIT_STATE_GATE)
                 unit_step_proceed(s);
@@ -260,7 +323,9 @@ static void lose_idle_gate(UnitStep *s)
         if (!held)
                 return; /* it is asked for when it is needed */
         unit_step_push(s, UNIT_EFFECT_GATE_DEAD);
-        if (!m->policy.reacquire)
+        if (m->state == UNIT_STATE_HOLDING)
+                unit_step_end_holding(s); /* the run was over before */
+        else if (!m->policy.reacquire)
                 unit_step_go_to_rest(s, UNIT_STATE_FAILED, UNIT_REASON_HOLD_LOST, UNIT_EXIT_HOLD_LOST);
         else if (m->state == UNIT_STATE_BACKOFF && m->timer_usec == USEC_INFINITY)
                 unit_step_proceed(s); /* it waited for contact with that session */
@@ -273,6 +338,7 @@ static void on_gate_lost(UnitStep *s)
         switch (m->state) {
         case UNIT_STATE_GUARD:
         case UNIT_STATE_BACKOFF:
+        case UNIT_STATE_HOLDING:
                 lose_idle_gate(s);
                 break;
         case UNIT_STATE_GATE:
@@ -317,6 +383,7 @@ static void on_gate_failed(UnitStep *s)
         case UNIT_STATE_READY:
         case UNIT_STATE_STOPPING:
         case UNIT_STATE_KILLING:
+        case UNIT_STATE_HOLDING:
                 break; /* likewise */
         case UNIT_STATE_RELEASING:
         case UNIT_STATE_DOWN:
@@ -331,7 +398,9 @@ static void on_gate_failed(UnitStep *s)
 static void on_gate_closed(UnitStep *s)
 {
         if (s->m->state == UNIT_STATE_RELEASING)
-                end_release(s); /* elsewhere: later than release_usec or FORCE would wait */
+                unit_step_end_release(s, true);
+        else
+                s->m->closed_owed = false; /* later than release_usec or FORCE would wait */
 }
 
 /* --- contact ------------------------------------------------------------------------------------ */
@@ -486,6 +555,16 @@ static void on_ready_timeout(UnitStep *s)
                 unit_step_stop(s, UNIT_REASON_READY_TIMEOUT);
 }
 
+static void wedge(UnitStep *s)
+{
+        UnitMachine *m = s->m;
+
+        m->wedged = true;
+        unit_step_push(s, UNIT_EFFECT_WEDGED)->value = (int)m->policy.on_unkillable;
+        if (m->policy.on_unkillable == UNIT_ON_UNKILLABLE_TAKEOVER)
+                m->gate = UNIT_GATE_LOST;
+}
+
 static void on_timer(UnitStep *s)
 {
         UnitMachine *m = s->m;
@@ -501,14 +580,16 @@ static void on_timer(UnitStep *s)
                 unit_step_kill(s);
                 break;
         case UNIT_STATE_KILLING:
-                m->wedged = true;
-                unit_step_push(s, UNIT_EFFECT_WEDGED);
+                wedge(s);
                 break;
         case UNIT_STATE_BACKOFF:
                 unit_step_proceed(s);
                 break;
+        case UNIT_STATE_HOLDING:
+                unit_step_end_holding(s);
+                break;
         case UNIT_STATE_RELEASING:
-                end_release(s);
+                unit_step_end_release(s, false);
                 break;
         case UNIT_STATE_DOWN:
         case UNIT_STATE_GUARD:
@@ -532,6 +613,7 @@ static void dispatch(UnitStep *s)
                 [UNIT_EVENT_DOWN] = on_down,
                 [UNIT_EVENT_RESTART] = on_restart,
                 [UNIT_EVENT_FORCE] = on_force,
+                [UNIT_EVENT_YIELD] = on_yield,
                 [UNIT_EVENT_GUARD_READY] = on_guard_ready,
                 [UNIT_EVENT_GUARD_FAILED] = on_guard_gone,
                 [UNIT_EVENT_GUARD_LOST] = on_guard_gone,
@@ -569,6 +651,7 @@ static void check(const UnitMachine *m)
         assert((m->gate == UNIT_GATE_RELEASING) == (m->state == UNIT_STATE_RELEASING));
         assert(m->state != UNIT_STATE_GUARD || m->guard == UNIT_GUARD_SPAWNING);
         assert(m->state != UNIT_STATE_GATE || (m->guard == UNIT_GUARD_READY && m->gate == UNIT_GATE_ASKED));
+        assert(m->state != UNIT_STATE_HOLDING || (m->gate == UNIT_GATE_OPEN && m->want == UNIT_WANT_UP));
         assert(!m->frozen || m->state == UNIT_STATE_RUNNING || m->state == UNIT_STATE_READY);
         assert(!unit_step_is_rest(m->state) || (m->gate == UNIT_GATE_CLOSED && m->guard == UNIT_GUARD_NONE));
 }

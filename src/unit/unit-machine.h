@@ -14,10 +14,16 @@
  *       |                             |                   |                               | grace over,
  *       |                             +--------------- tree empty <---------- KILLING <---+ force
  *       |                                                 |
- *       +---- DOWN, FAILED, FINISHED <---- RELEASING <----+   (no further start is wanted)
+ *       +---- DOWN, FAILED, FINISHED <---- RELEASING <----+---> HOLDING ---> RELEASING
+ *                                              |               (hold_min)
+ *                  GUARD, GATE, BACKOFF <------+  (the hold is asked for anew)
  *
  * DOWN, FAILED and FINISHED are the states of rest: no guard, no hold, no process. DOWN: an operator
  * asked. FINISHED: the command ended and the policy wants no more of it. FAILED: zksup gave up.
+ *
+ * A hold is given back and asked for anew, so that others have their turn: after YIELD; after a run, with
+ * release_after_run; after give_up failed runs in a row under it, then with the delay of the backoff
+ * before it is asked for again. HOLDING delays the first giving back after a run that ended by itself.
  *
  * Invariants, asserted at every step:
  *  - START only while the gate is open, the guard is ready and no tree is there;
@@ -27,6 +33,7 @@
  *  - readiness is watched in STARTING, RUNNING and READY only: from just before START, when nothing of
  *    the unit is there, so that what an earlier run left in a socket or pipe is known to be old;
  *  - a tree is frozen in RUNNING and READY only;
+ *  - OPEN_GATE never while a GATE_CLOSED is owed;
  *  - every state has a way to rest under DOWN that needs only replies the caller owes (below).
  *
  * What the caller owes. After SPAWN_GUARD: GUARD_READY or GUARD_FAILED. After START: STARTED or
@@ -45,13 +52,17 @@
  * because an upgrade may replace the file at that moment. 125: no guard, not ready in time, the status was
  * lost. A limit that is hit gives the status of the last run, or 125 if that was 0.
  *
+ * With release_after_run and with give_up nothing of that but 120 ends the unit: the next host may do
+ * better, or the next turn.
+ *
  * A run that ends by itself, fails to start or does not get ready counts for backoff and limit; a stop
  * for a lost hold, a low lease, a suspension or a request does not, and is followed by a start without
  * delay.
  *
  * Deliberately impossible: a start without an open gate, a restart that keeps an old token (a lost
  * hold is asked for again and the command gets a new environment), and giving a hold back because
- * a tree will not die: that is WEDGED, and the claim's own affair. */
+ * a tree will not die: that is WEDGED. With on_unkillable = takeover the hold counts as lost from then
+ * on, so that its record runs out; it is still not given back before the tree is dead. */
 #pragma once
 
 #include <stdbool.h>
@@ -87,6 +98,7 @@ enum UnitState {
         UNIT_STATE_STOPPING,  /* stop signal sent or main process ended; the grace runs */
         UNIT_STATE_KILLING,   /* SIGKILL to the tree until it is proved empty */
         UNIT_STATE_BACKOFF,   /* between two runs; a hold is kept */
+        UNIT_STATE_HOLDING,   /* nothing runs, the hold is kept until it is hold_min old */
         UNIT_STATE_RELEASING, /* nothing runs, the hold is being given back */
         UNIT_STATE_FAILED,    /* at rest: zksup gave up, see reason */
         UNIT_STATE_FINISHED,  /* at rest: the command ended, no restart wanted */
@@ -108,6 +120,7 @@ enum UnitReason {
         UNIT_REASON_READY_TIMEOUT,
         UNIT_REASON_GATE_FAILED, /* refused, or not acquired in time */
         UNIT_REASON_LIMIT,       /* too many starts */
+        UNIT_REASON_YIELD,       /* somebody with a better right waits for the hold */
         UNIT_REASON_COUNT,
 };
 
@@ -148,6 +161,9 @@ typedef struct UnitPolicy {
         uint64_t kill_usec;          /* from SIGKILL to WEDGED; USEC_INFINITY: never */
         uint64_t ready_timeout_usec; /* 0 or USEC_INFINITY: none */
         uint64_t release_usec;       /* how long a wanted end waits for GATE_CLOSED; INFINITY: for ever */
+        bool release_after_run;      /* one run per hold: after it, ask anew, whatever its status */
+        unsigned give_up;            /* failed runs in a row under one hold before asking anew; 0: no bound */
+        uint64_t hold_min_usec;      /* a run that ended by itself leaves the hold at this age; 0: at once */
         BackoffPolicy backoff;
 } UnitPolicy;
 
@@ -156,6 +172,7 @@ enum UnitEventType {
         UNIT_EVENT_DOWN,    /* want down; .signal: the signal that asked, or 0 */
         UNIT_EVENT_RESTART, /* want up, by way of a stop if something runs; not a failure */
         UNIT_EVENT_FORCE,   /* want down, and SIGKILL at once (second INT or TERM) */
+        UNIT_EVENT_YIELD,   /* stop, give the hold back, ask anew; not a failure */
         UNIT_EVENT_GUARD_READY,
         UNIT_EVENT_GUARD_FAILED, /* .value: positive errno */
         UNIT_EVENT_GUARD_LOST,   /* died or stopped; its tree, if any, is killed by the supervisor */
@@ -204,7 +221,7 @@ enum UnitEffectType {
         UNIT_EFFECT_NOTIFY_READY,
         UNIT_EFFECT_NOTIFY_STOPPING,
         UNIT_EFFECT_JOB_STOPPED, /* .signal: zksup may stop itself and take the terminal back */
-        UNIT_EFFECT_WEDGED,      /* the tree outlived SIGKILL by kill_usec */
+        UNIT_EFFECT_WEDGED,      /* the tree outlived SIGKILL by kill_usec; .value: enum UnitOnUnkillable */
         UNIT_EFFECT_FINISHED,    /* at rest now; .value: exit status */
         UNIT_EFFECT_TRACE,       /* .text: "old -> new (cause)" */
         UNIT_EFFECT_COUNT,
@@ -248,18 +265,22 @@ typedef struct UnitMachine {
         enum UnitReason reason;
         enum UnitGuard guard;
         enum UnitGate gate;
-        enum UnitState rest; /* where RELEASING leads if nothing else is wanted by then */
+        enum UnitState rest; /* where RELEASING and HOLDING lead; COUNT: the hold is asked for anew */
         bool tree;           /* between START and TREE_EMPTY */
         bool frozen, suspended, wedged;
         bool started, ran; /* since UP from rest: START was asked for, STARTED was heard */
         bool ready_early;  /* READY_OK overtook STARTED */
         bool exited;       /* the last run left an exit status in exit_status */
+        bool give_back;    /* YIELD: when the tree is dead */
+        bool closed_owed;  /* a GATE_CLOSED that was not waited for */
         int pid;           /* main process, 0 if none */
         int exit_status;   /* of the last run: code, or 128 + signal */
         int final_status;  /* valid at rest, and on the way there in RELEASING */
         int exec_errno;    /* of EXEC_FAILED in the last run, else 0 */
         int down_signal;   /* that DOWN brought */
-        uint64_t state_since_usec, started_usec, ready_usec;
+        unsigned failures; /* failed runs in a row under this hold */
+        uint64_t state_since_usec, started_usec, ready_usec, opened_usec;
+        uint64_t not_before_usec; /* the hold is not asked for again earlier */
         uint64_t timer_usec; /* what the state waits for: grace, kill, delay, readiness, release */
         uint64_t restarts;   /* starts after the first since UP from rest */
         Backoff backoff;

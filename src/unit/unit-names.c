@@ -13,6 +13,7 @@ static const char *const states[UNIT_STATE_COUNT] = {
         [UNIT_STATE_STOPPING] = "stopping",
         [UNIT_STATE_KILLING] = "killing",
         [UNIT_STATE_BACKOFF] = "backoff",
+        [UNIT_STATE_HOLDING] = "holding",
         [UNIT_STATE_RELEASING] = "releasing",
         [UNIT_STATE_FAILED] = "failed",
         [UNIT_STATE_FINISHED] = "finished",
@@ -32,6 +33,7 @@ static const char *const reasons[UNIT_REASON_COUNT] = {
         [UNIT_REASON_READY_TIMEOUT] = "ready timeout",
         [UNIT_REASON_GATE_FAILED] = "gate failed",
         [UNIT_REASON_LIMIT] = "limit",
+        [UNIT_REASON_YIELD] = "yield",
 };
 
 static const char *const events[UNIT_EVENT_COUNT] = {
@@ -39,6 +41,7 @@ static const char *const events[UNIT_EVENT_COUNT] = {
         [UNIT_EVENT_DOWN] = "down",
         [UNIT_EVENT_RESTART] = "restart",
         [UNIT_EVENT_FORCE] = "force",
+        [UNIT_EVENT_YIELD] = "yield",
         [UNIT_EVENT_GUARD_READY] = "guard ready",
         [UNIT_EVENT_GUARD_FAILED] = "guard failed",
         [UNIT_EVENT_GUARD_LOST] = "guard lost",

@@ -12,7 +12,7 @@
 #define BIT(state) (1U << UNIT_STATE_##state)
 #define RESTS (BIT(DOWN) | BIT(FAILED) | BIT(FINISHED))
 /* Where an ended run may lead. */
-#define AFTER_TREE (BIT(GUARD) | BIT(GATE) | BIT(STARTING) | BIT(BACKOFF) | BIT(RELEASING) | RESTS)
+#define AFTER_TREE (BIT(GUARD) | BIT(GATE) | BIT(STARTING) | BIT(BACKOFF) | BIT(HOLDING) | BIT(RELEASING) | RESTS)
 
 static const unsigned legal_steps[UNIT_STATE_COUNT] = {
         [UNIT_STATE_DOWN] = BIT(GUARD),
@@ -24,7 +24,8 @@ static const unsigned legal_steps[UNIT_STATE_COUNT] = {
         [UNIT_STATE_STOPPING] = BIT(KILLING) | AFTER_TREE,
         [UNIT_STATE_KILLING] = AFTER_TREE,
         [UNIT_STATE_BACKOFF] = BIT(GUARD) | BIT(GATE) | BIT(STARTING) | BIT(RELEASING) | RESTS,
-        [UNIT_STATE_RELEASING] = BIT(GUARD) | BIT(GATE) | RESTS,
+        [UNIT_STATE_HOLDING] = BIT(GUARD) | BIT(GATE) | BIT(STARTING) | BIT(BACKOFF) | BIT(RELEASING) | RESTS,
+        [UNIT_STATE_RELEASING] = BIT(GUARD) | BIT(GATE) | BIT(BACKOFF) | RESTS,
         [UNIT_STATE_FAILED] = BIT(GUARD),
         [UNIT_STATE_FINISHED] = BIT(GUARD),
 };
@@ -58,6 +59,7 @@ static const char *timer_cause(enum UnitState old)
         return old == UNIT_STATE_RUNNING     ? "not ready in time"
                : old == UNIT_STATE_STOPPING  ? "grace over"
                : old == UNIT_STATE_RELEASING ? "no answer"
+               : old == UNIT_STATE_HOLDING   ? "held long enough"
                                              : "delay over";
 }
 
@@ -168,6 +170,15 @@ static void start(UnitStep *s)
         unit_step_push(s, UNIT_EFFECT_START);
 }
 
+/* An earlier release is still under way; then the hold is asked for anew. */
+static void await_release(UnitStep *s)
+{
+        s->m->gate = UNIT_GATE_RELEASING;
+        s->m->rest = UNIT_STATE_COUNT;
+        s->m->not_before_usec = 0;
+        unit_step_set_state(s, UNIT_STATE_RELEASING);
+}
+
 /* The next thing a start lacks, without delay. */
 void unit_step_proceed(UnitStep *s)
 {
@@ -180,6 +191,8 @@ void unit_step_proceed(UnitStep *s)
                         unit_step_set_state(s, UNIT_STATE_GUARD);
                 if (m->guard == UNIT_GUARD_NONE)
                         spawn_guard(s);
+        } else if (m->gate == UNIT_GATE_CLOSED && m->closed_owed) {
+                await_release(s);
         } else if (m->gate != UNIT_GATE_OPEN) {
                 unit_step_set_state(s, UNIT_STATE_GATE);
                 if (m->gate == UNIT_GATE_CLOSED)
@@ -227,8 +240,8 @@ void unit_step_go_to_rest(UnitStep *s, enum UnitState state, enum UnitReason rea
         unit_step_set_timer(s, m->policy.release_usec);
 }
 
-/* Gives a hold back whose lease ran low, to ask for it anew: rest = COUNT says that no rest is meant. */
-static void ask_anew(UnitStep *s)
+/* rest = COUNT says that no rest is meant. */
+void unit_step_ask_anew(UnitStep *s, uint64_t not_before_usec)
 {
         UnitMachine *m = s->m;
 
@@ -236,14 +249,69 @@ static void ask_anew(UnitStep *s)
         unit_step_push(s, UNIT_EFFECT_RELEASE_GATE);
         m->gate = UNIT_GATE_RELEASING;
         m->rest = UNIT_STATE_COUNT;
+        m->not_before_usec = not_before_usec;
+        m->give_back = false;
         unit_step_set_state(s, UNIT_STATE_RELEASING);
+}
+
+void unit_step_end_release(UnitStep *s, bool answered)
+{
+        UnitMachine *m = s->m;
+
+        m->gate = UNIT_GATE_CLOSED;
+        m->closed_owed = !answered;
+        if (m->rest != UNIT_STATE_COUNT) {
+                unit_step_set_state(s, m->rest);
+        } else if (s->event->now_usec < m->not_before_usec) {
+                unit_step_set_state(s, UNIT_STATE_BACKOFF);
+                m->timer_usec = m->not_before_usec;
+        } else {
+                unit_step_proceed(s);
+        }
+}
+
+/* The hold is kept although its run is over: who comes next may not come too soon. */
+static bool must_hold_on(const UnitStep *s)
+{
+        const UnitMachine *m = s->m;
+
+        return m->gate == UNIT_GATE_OPEN && !m->give_back && m->started_usec &&
+                s->event->now_usec < usec_add(m->opened_usec, m->policy.hold_min_usec);
+}
+
+/* After a run that ended by itself: to REST, or (COUNT) to the next turn. */
+static void leave_hold(UnitStep *s, enum UnitState rest, enum UnitReason reason, int status)
+{
+        UnitMachine *m = s->m;
+
+        m->rest = rest;
+        m->reason = reason;
+        m->final_status = status;
+        if (!must_hold_on(s)) {
+                unit_step_end_holding(s);
+                return;
+        }
+        unit_step_set_state(s, UNIT_STATE_HOLDING);
+        m->timer_usec = usec_add(m->opened_usec, m->policy.hold_min_usec);
+}
+
+void unit_step_end_holding(UnitStep *s)
+{
+        UnitMachine *m = s->m;
+
+        if (m->rest != UNIT_STATE_COUNT)
+                unit_step_go_to_rest(s, m->rest, m->reason, m->final_status);
+        else if (m->gate == UNIT_GATE_OPEN)
+                unit_step_ask_anew(s, 0);
+        else
+                unit_step_proceed(s);
 }
 
 /* When DOWN comes while nothing runs: of the last run if we were about to repeat it, else of the
  * signal that asked, as if it had met the command. */
 int unit_step_waiting_status(const UnitMachine *m)
 {
-        if (m->state == UNIT_STATE_BACKOFF && m->exited)
+        if ((m->state == UNIT_STATE_BACKOFF || m->state == UNIT_STATE_HOLDING) && m->exited)
                 return m->exit_status;
         return m->down_signal ? UNIT_EXIT_SIGNAL_BASE + m->down_signal : 0;
 }
@@ -307,13 +375,31 @@ static int run_status(const UnitMachine *m)
         return m->exit_status;
 }
 
+/* Whether somebody else should have the hold now: asked for, or too many failures in a row. */
+static bool wants_to_give_back(UnitMachine *m, uint64_t lived_usec)
+{
+        bool failed = m->reason != UNIT_REASON_EXITED || !m->exited || m->exit_status != 0;
+
+        if (failed && lived_usec < m->policy.backoff.healthy_usec)
+                m->failures++;
+        else
+                m->failures = 0;
+        if (m->gate != UNIT_GATE_OPEN)
+                return false;
+        return m->give_back || (m->policy.give_up && m->failures >= m->policy.give_up);
+}
+
 /* One more automatic start, after a delay, if the limit allows it. */
 static void try_again(UnitStep *s, uint64_t lived_usec)
 {
         UnitMachine *m = s->m;
         uint64_t delay = backoff_next(&m->backoff, &m->random, lived_usec);
 
-        if (!backoff_allow(&m->backoff, s->event->now_usec)) {
+        if (wants_to_give_back(m, lived_usec)) {
+                unit_step_ask_anew(s, usec_add(s->event->now_usec, delay));
+                return;
+        }
+        if (!m->policy.give_up && !backoff_allow(&m->backoff, s->event->now_usec)) {
                 unit_step_go_to_rest(
                         s, UNIT_STATE_FAILED, UNIT_REASON_LIMIT, run_status(m) ?: UNIT_EXIT_FAILURE);
                 return;
@@ -334,7 +420,9 @@ static bool wants_restart(const UnitMachine *m)
 {
         bool failed = m->reason != UNIT_REASON_EXITED || !m->exited || m->exit_status != 0;
 
-        if (m->reason == UNIT_REASON_EXEC_FAILED && !m->ran && !is_transient(m->exec_errno))
+        if (m->policy.release_after_run)
+                return true;
+        if (m->reason == UNIT_REASON_EXEC_FAILED && !m->ran && !m->policy.give_up && !is_transient(m->exec_errno))
                 return false; /* it cannot have worked yet, so it will not by itself */
         switch (m->policy.restart) {
         case UNIT_RESTART_ALWAYS:
@@ -361,6 +449,7 @@ static void decide_next(UnitStep *s, bool hold_lost, uint64_t lived_usec)
         case UNIT_REASON_OPERATOR: /* stopped, and wanted up again meanwhile */
         case UNIT_REASON_RESTART:
         case UNIT_REASON_SUSPENDED:
+        case UNIT_REASON_YIELD:
                 break;
         case UNIT_REASON_EXITED:
         case UNIT_REASON_EXEC_FAILED:
@@ -374,15 +463,16 @@ static void decide_next(UnitStep *s, bool hold_lost, uint64_t lived_usec)
                 break;
         }
         if (own_end && !wants_restart(m))
-                unit_step_go_to_rest(s,
-                        m->reason == UNIT_REASON_EXITED ? UNIT_STATE_FINISHED : UNIT_STATE_FAILED, m->reason,
+                leave_hold(s, m->reason == UNIT_REASON_EXITED ? UNIT_STATE_FINISHED : UNIT_STATE_FAILED, m->reason,
                         run_status(m));
         else if (hold_lost && !m->policy.reacquire)
                 unit_step_go_to_rest(s, UNIT_STATE_FAILED, UNIT_REASON_HOLD_LOST, UNIT_EXIT_HOLD_LOST);
+        else if (own_end && m->policy.release_after_run)
+                leave_hold(s, UNIT_STATE_COUNT, m->reason, run_status(m));
         else if (own_end)
                 try_again(s, lived_usec);
-        else if (m->reason == UNIT_REASON_LEASE_LOW && m->gate == UNIT_GATE_OPEN)
-                ask_anew(s);
+        else if ((m->reason == UNIT_REASON_LEASE_LOW || m->give_back) && m->gate == UNIT_GATE_OPEN)
+                unit_step_ask_anew(s, 0);
         else
                 unit_step_proceed(s);
 }

@@ -43,5 +43,11 @@ void unit_step_end_run(UnitStep *s);
 void unit_step_retry(UnitStep *s, enum UnitReason reason);
 /* Gives back what is held or asked for, then rests in STATE. No tree may be there. */
 void unit_step_go_to_rest(UnitStep *s, enum UnitState state, enum UnitReason reason, int status);
+/* Gives back what is held, to ask for it anew, not before that time. No tree may be there. */
+void unit_step_ask_anew(UnitStep *s, uint64_t not_before_usec);
+/* HOLDING is over: what was to come after it. */
+void unit_step_end_holding(UnitStep *s);
+/* RELEASING is over. ANSWERED: by GATE_CLOSED, which else is still owed. */
+void unit_step_end_release(UnitStep *s, bool answered);
 /* The exit status when DOWN comes while nothing runs. */
 int unit_step_waiting_status(const UnitMachine *m);

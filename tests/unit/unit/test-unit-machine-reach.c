@@ -18,7 +18,7 @@
  * statuses that are only reported do not. */
 typedef struct Key {
         uint8_t used, want, state, reason, guard, gate, rest, timed, frozen, suspended, ran, early, exited,
-                failed, error;
+                failed, error, give_back, closed_owed, failures, young, delayed;
         World w;
 } Key;
 
@@ -34,6 +34,7 @@ static const UnitEvent all_events[] = {
         {.type = UNIT_EVENT_DOWN, .signal = SIGTERM},
         {.type = UNIT_EVENT_RESTART},
         {.type = UNIT_EVENT_FORCE},
+        {.type = UNIT_EVENT_YIELD},
         {.type = UNIT_EVENT_GUARD_READY},
         {.type = UNIT_EVENT_GUARD_FAILED, .value = EAGAIN},
         {.type = UNIT_EVENT_GUARD_LOST},
@@ -83,7 +84,15 @@ static Key key_of(const Bench *b)
         k.state = m->state;
         k.guard = m->guard;
         k.gate = m->gate;
-        k.rest = m->state == UNIT_STATE_RELEASING ? m->rest : UNIT_STATE_COUNT;
+        k.rest = m->state == UNIT_STATE_RELEASING || m->state == UNIT_STATE_HOLDING ? m->rest : UNIT_STATE_COUNT;
+        k.closed_owed = m->closed_owed;
+        if (m->state == UNIT_STATE_RELEASING)
+                k.delayed = b->now_usec < m->not_before_usec;
+        if (m->gate == UNIT_GATE_OPEN) {
+                k.give_back = m->give_back;
+                k.failures = m->policy.give_up ? (uint8_t)m->failures : 0;
+                k.young = m->started_usec && b->now_usec < usec_add(m->opened_usec, m->policy.hold_min_usec);
+        }
         k.timed = m->timer_usec != USEC_INFINITY;
         k.frozen = m->frozen;
         k.suspended = m->suspended;
@@ -151,7 +160,7 @@ static void must_come_to_rest(const Bench *from)
         bench_feed(&b, (UnitEvent){.type = UNIT_EVENT_DOWN});
         for (; !unit_machine_is_at_rest(&b.m) && steps < STEPS_MAX; steps++) {
                 assert_false(b.m.state == UNIT_STATE_GUARD || b.m.state == UNIT_STATE_GATE ||
-                             b.m.state == UNIT_STATE_BACKOFF);
+                             b.m.state == UNIT_STATE_BACKOFF || b.m.state == UNIT_STATE_HOLDING);
                 if (b.w.start_owed)
                         bench_feed(&b, (UnitEvent){.type = UNIT_EVENT_STARTED, .value = 77});
                 else if (b.w.tree)
@@ -248,6 +257,26 @@ static void explore_with(enum UnitOnSuspend on_suspend, bool await_ready)
         assert_true(total > 1000);
 }
 
+/* What gives a hold back although no end is wanted. */
+static void every_situation_keeps_the_promises_with_turns(void **state)
+{
+        UnitPolicy policy = unit_policy_default();
+        size_t total = 0;
+
+        policy.backoff.limit = 0;
+        policy.hold_min_usec = 60 * USEC_PER_SEC;
+        for (unsigned i = 0; i < 16; i++) {
+                policy.release_after_run = i & 1;
+                policy.give_up = i & 2 ? 2 : 0;
+                policy.on_unkillable = i & 4 ? UNIT_ON_UNKILLABLE_TAKEOVER : UNIT_ON_UNKILLABLE_HOLD;
+                policy.reacquire = i & 8;
+                policy.restart = i & 8 ? UNIT_RESTART_ALWAYS : UNIT_RESTART_NEVER;
+                total += explore(&policy);
+        }
+        print_message("%zu situations\n", total);
+        assert_true(total > 1000);
+}
+
 static void every_situation_keeps_the_promises_with_keep(void **state)
 {
         explore_with(UNIT_ON_SUSPEND_KEEP, false);
@@ -278,6 +307,7 @@ int main(void)
                 cmocka_unit_test(every_situation_keeps_the_promises_with_freeze),
                 cmocka_unit_test(every_situation_keeps_the_promises_with_signal),
                 cmocka_unit_test(every_situation_keeps_the_promises_with_stop),
+                cmocka_unit_test(every_situation_keeps_the_promises_with_turns),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
