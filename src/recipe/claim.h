@@ -44,7 +44,7 @@ typedef struct Claim {
         int64_t token;
         uint64_t lease_usec; /* what the grant says; 0: nothing, which others take for the longest */
         uint64_t deadline_usec;
-        Op ops[5]; /* of the claim or the release under way */
+        Op ops[8]; /* of the claim or the release under way */
         size_t n_ops;
 } Claim;
 

@@ -98,10 +98,12 @@ typedef struct Contend {
         unsigned slots;
         Parents parents; /* of the queue; the recipe adds its own after contend_init() */
 
-        enum ContendState state;
+        enum ContendState state, asked; /* asked: the state that the request under way was made in */
         bool attached, under_way;
         bool want;  /* between contend_join() and contend_leave() or contend_forget() */
         bool maybe; /* there may be a node of ours that we do not know */
+        bool stirred;        /* LOOK: a watch of before has fired meanwhile */
+        bool looking_second; /* LOOK: at .second */
         int64_t session_id;
         char node[CONTEND_PATH_MAX];  /* ours, made in this session; "": none that we know */
         char other[CONTEND_PATH_MAX]; /* OWNER, DROP: what the request is about */

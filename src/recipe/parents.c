@@ -42,13 +42,23 @@ static int add(Parents *p, const char *path, size_t len, bool leaf)
         return 0;
 }
 
-int parents_add(Parents *p, const char *leaf)
+static int add_all(Parents *p, const char *path, bool leaf)
 {
         int r = 0;
 
-        for (const char *slash = leaf + 1; r == 0 && (slash = strchr(slash, '/')); slash++)
-                r = add(p, leaf, (size_t)(slash - leaf), false);
-        return r < 0 ? r : add(p, leaf, strlen(leaf), true);
+        for (const char *slash = path + 1; r == 0 && (slash = strchr(slash, '/')); slash++)
+                r = add(p, path, (size_t)(slash - path), false);
+        return r < 0 ? r : add(p, path, strlen(path), leaf);
+}
+
+int parents_add(Parents *p, const char *leaf)
+{
+        return add_all(p, leaf, true);
+}
+
+int parents_add_lasting(Parents *p, const char *path)
+{
+        return add_all(p, path, false);
 }
 
 static size_t first_leaf(const Parents *p)

@@ -30,6 +30,8 @@ void parents_init(Parents *parents);
 /* Adds LEAF and what is above it. The parents above the leaf come before all leaves. Returns 0 or
  * -ENAMETOOLONG (too long, or too deep). */
 int parents_add(Parents *parents, const char *leaf);
+/* Adds PATH and what is above it, none of them a container: for what is one for all names of a kind. */
+int parents_add_lasting(Parents *parents, const char *path);
 
 /* Begins; follow with parents_request(). */
 void parents_begin(Parents *parents);
