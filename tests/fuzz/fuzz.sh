@@ -4,7 +4,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-target=${1:?say which target: text, machines or connect}
+target=${1:?say which target: text, machines, connect or cron}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 clang -g -O1 -std=gnu17 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -I"$top/src" -I/usr/include \

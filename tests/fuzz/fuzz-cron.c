@@ -1,0 +1,67 @@
+/* Schedules and rules of time zones, as people write them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "recipe/cron-schedule.h"
+#include "util/clock.h"
+#include "util/zone-rule.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define CHECK(x)                                                                                             \
+        do {                                                                                                 \
+                if (!(x)) {                                                                                  \
+                        fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                              \
+                        abort();                                                                             \
+                }                                                                                            \
+        } while (0)
+
+static void schedule(const char *text, const Zone *zone, int64_t from)
+{
+        CronSchedule s, again;
+        char problem[512] = "";
+        int64_t next, t = from;
+
+        if (cron_schedule_parse(&s, text, problem, sizeof(problem)) < 0) {
+                CHECK(strlen(problem) > 0);
+                return;
+        }
+        CHECK(cron_schedule_parse(&again, s.text, problem, sizeof(problem)) == 0);
+        for (int i = 0; i < 3; i++, t = next) {
+                next = cron_schedule_next(&s, zone, t);
+                CHECK(next > t);
+                if (next == CRON_SCHEDULE_NEVER) /* only a time that is skipped every year */
+                        return;
+                CHECK(next == cron_schedule_next(&again, zone, t));
+                CHECK(cron_schedule_last(&s, zone, next) == next);
+                CHECK(cron_schedule_last(&s, zone, next - 1) <= t);
+        }
+}
+
+static void rule(const char *text)
+{
+        ZoneRule r;
+        int64_t begin, end;
+
+        if (zone_rule_parse(&r, text) < 0 || !r.has_saving)
+                return;
+        for (int64_t year = 1970; year < 2100; year += 13)
+                zone_rule_changes(&r, year, &begin, &end);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        static Zone *zones[2];
+        CLEANUP_STRING text = malloc(size + 1);
+        char problem[512];
+
+        memcpy(text, data, size);
+        text[size] = '\0';
+        if (!zones[0] && (zone_new(&zones[0], "UTC", problem, sizeof(problem)) < 0 ||
+                                 zone_new(&zones[1], "Europe/Berlin", problem, sizeof(problem)) < 0))
+                abort();
+        schedule(text, zones[0], 1772323199);
+        schedule(text, zones[1], 1774652400);
+        rule(text);
+        return 0;
+}
