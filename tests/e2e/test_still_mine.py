@@ -230,5 +230,3 @@ def test_another_program_reads_the_page_as_the_manual_says_and_cannot_write_it(h
             mmap.mmap(page, 0, prot=mmap.PROT_READ | mmap.PROT_WRITE)
     finally:
         os.close(page)
-
-
