@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """zksup beside its peers, in one run on one machine, as a table.
 
-    bench.py [--build DIR] [--repeat N] [--json FILE] [start|restart|memory|requests]...
+    bench.py [--build DIR] [--repeat N] [--json FILE] [start|restart|memory|requests|lock|handoff]...
 
-Peers that are not installed are left out (tini, dumb-init, runit's runsv, s6-supervise). One
+Peers that are not installed are left out (tini, dumb-init, runit's runsv, s6-supervise, etcd). One
 ZooKeeper server is started on loopback, without fsync, so that the disk is not what is measured.
 
 start      wall time of running /bin/true; the competitors take turns, so that a slow moment of the
@@ -12,6 +12,10 @@ restart    from kill -9 of the child to the main() of the next one
 memory     proportional set size (PSS) per supervised child, the child itself left out, and the time
            to start that many
 requests   what the server received until n instances that start together all run their child
+lock       wall time of `zksup lock NAME -- true` on a free lock, beside other locks; `wire floor` is a
+           bare C client: session, one znode in the queue, its list, its deletion, close
+handoff    from the last act of one holder's command to the main() of the next one's, with 1, 8, 32 and
+           128 waiters that pass one after the other
 
 Every number is a median unless it says otherwise. Budgets are printed beside; they are aims, no
 assertions: the exit status says only whether the measurements could be made."""
@@ -32,8 +36,10 @@ import uuid
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 import zk_server  # noqa: E402
+from lock_bench import LockBench  # noqa: E402
 from zk_server import wait_for  # noqa: E402
 
+SECTIONS = ["start", "restart", "memory", "requests", "lock", "handoff"]
 LIVES_SECONDS = 1.2  # longer than runit's and s6's minimum between two starts
 COUNTS = (1, 10, 100, 1000)
 
@@ -60,7 +66,7 @@ class Table:
               flush=True)
 
 
-class Bench:
+class Bench(LockBench):
     def __init__(self, options):
         self.repeat = options.repeat
         self.table = Table()
@@ -68,7 +74,8 @@ class Bench:
         self.zksup = str(build / "src/cli/zksup")
         self.guard = str(build / "src/guard/zksup-guard")
         self.stamp, self.floor, self.crowd = (str(build / "tests/bench" / n) for n in ("stamp", "floor", "crowd"))
-        for program in (self.zksup, self.guard, self.stamp, self.floor, self.crowd):
+        self.section = str(build / "tests/e2e/section")
+        for program in (self.zksup, self.guard, self.stamp, self.floor, self.crowd, self.section):
             if not os.access(program, os.X_OK):
                 sys.exit(f"bench.py: there is no {program}: build first, or name the build directory with --build")
         self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="zksup-bench-"))
@@ -102,6 +109,16 @@ class Bench:
             raise RuntimeError(f"{' '.join(argv)} ended with wait status {status}")
         return took
 
+    def take_turns(self, competitors):
+        """Name -> argv; returns name -> wall times. One slow moment of the machine hits all alike."""
+        times = {who: [] for who in competitors}
+        for argv in competitors.values():
+            self.wall(argv)  # the first one loads the caches and makes the parents in ZooKeeper
+        for _ in range(self.repeat):
+            for who, argv in competitors.items():
+                times[who].append(self.wall(argv))
+        return times
+
     def start(self):
         competitors = {
             "/bin/true": ["/bin/true"],
@@ -110,13 +127,7 @@ class Bench:
             "floor": [self.floor, self.connect, "/bench-floor"],
             "zksup run": self.run_argv("--restart", "never", command=["/bin/true"]),
         }
-        competitors = {who: argv for who, argv in competitors.items() if shutil.which(argv[0])}
-        times = {who: [] for who in competitors}
-        for argv in competitors.values():
-            self.wall(argv)  # the first one loads the caches and makes the parents in ZooKeeper
-        for _ in range(self.repeat):
-            for who, argv in competitors.items():
-                times[who].append(self.wall(argv))
+        times = self.take_turns({who: argv for who, argv in competitors.items() if shutil.which(argv[0])})
         floor = statistics.median(times["floor"])
         for who, values in times.items():
             median = statistics.median(values)
@@ -323,10 +334,10 @@ def main():
     parser.add_argument("--build", default="build", metavar="DIR", help="build directory (build)")
     parser.add_argument("--repeat", type=int, default=41, metavar="N", help="repetitions of what is short (41)")
     parser.add_argument("--json", metavar="FILE", help="write the rows there as well")
-    parser.add_argument("sections", nargs="*", metavar="start|restart|memory|requests")
+    parser.add_argument("sections", nargs="*", metavar="|".join(SECTIONS))
     options = parser.parse_args()
-    sections = options.sections or ["start", "restart", "memory", "requests"]
-    if set(sections) - {"start", "restart", "memory", "requests"}:
+    sections = options.sections or SECTIONS
+    if set(sections) - set(SECTIONS):
         parser.error(f"there is no section {' '.join(sections)}")
     bench = Bench(options)
     print(f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f} at the start", flush=True)

@@ -1,12 +1,16 @@
-/* The floor: what any program pays that holds something in ZooKeeper for a moment. Connects, makes
- * one ephemeral znode, closes the session; nothing else. `floor HOST:PORT PATH` */
+/* The floor: what any program pays that holds something in ZooKeeper for a moment, and nothing else.
+ *
+ *     floor HOST:PORT PATH         connects, makes one ephemeral znode, closes the session
+ *     floor HOST:PORT PATH lock    connects, stands in the queue PATH, looks at it, leaves it, closes:
+ *                                  the requests of a lock that is free */
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <time.h>
+#include <string.h>
 #include <zookeeper/zookeeper.h>
 
-static bool connected, failed, created;
+static bool connected, failed, answered;
+static char node[1024];
 
 static void on_session(zhandle_t *zh, int type, int state, const char *path, void *context)
 {
@@ -16,7 +20,20 @@ static void on_session(zhandle_t *zh, int type, int state, const char *path, voi
 
 static void on_created(int rc, const char *value, const void *data)
 {
-        created = true;
+        answered = true;
+        failed = rc != ZOK;
+        snprintf(node, sizeof(node), "%s", failed ? "" : value);
+}
+
+static void on_list(int rc, const struct String_vector *names, const void *data)
+{
+        answered = true;
+        failed = rc != ZOK;
+}
+
+static void on_deleted(int rc, const void *data)
+{
+        answered = true;
         failed = rc != ZOK;
 }
 
@@ -36,11 +53,39 @@ static bool turn(zhandle_t *zh)
         return r == ZOK || r == ZNOTHING;
 }
 
+/* R: of the request. Returns whether it was granted. */
+static bool await_answer(zhandle_t *zh, int r)
+{
+        answered = false;
+        failed = r != ZOK;
+        while (!failed && !answered)
+                if (!turn(zh))
+                        return false;
+        return !failed;
+}
+
+static bool hold(zhandle_t *zh, const char *path)
+{
+        return await_answer(zh, zoo_acreate(zh, path, "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_EPHEMERAL, on_created, NULL));
+}
+
+static bool hold_lock(zhandle_t *zh, const char *queue)
+{
+        char path[512];
+
+        snprintf(path, sizeof(path), "%s/lock-", queue);
+        return await_answer(zh, zoo_acreate(zh, path, "", 0, &ZOO_OPEN_ACL_UNSAFE,
+                                        ZOO_EPHEMERAL | ZOO_SEQUENCE, on_created, NULL)) &&
+                await_answer(zh, zoo_aget_children(zh, queue, 0, on_list, NULL)) &&
+                await_answer(zh, zoo_adelete(zh, node, -1, on_deleted, NULL));
+}
+
 int main(int argc, char **argv)
 {
+        bool lock = argc == 4 && strcmp(argv[3], "lock") == 0;
         zhandle_t *zh;
 
-        if (argc != 3)
+        if (argc != 3 && !lock)
                 return 125;
         zoo_set_debug_level(0);
         zh = zookeeper_init(argv[1], on_session, 15000, NULL, NULL, 0);
@@ -49,10 +94,7 @@ int main(int argc, char **argv)
         while (!connected)
                 if (!turn(zh))
                         return 1;
-        if (zoo_acreate(zh, argv[2], "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_EPHEMERAL, on_created, NULL) != ZOK)
+        if (!(lock ? hold_lock(zh, argv[2]) : hold(zh, argv[2])))
                 return 1;
-        while (!created)
-                if (!turn(zh))
-                        return 1;
-        return failed || zookeeper_close(zh) != ZOK;
+        return zookeeper_close(zh) != ZOK;
 }
