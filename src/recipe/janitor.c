@@ -8,7 +8,8 @@
 
 void janitor_init(Janitor *j, const char *pool, const char *records, uint64_t first, uint64_t pause_usec)
 {
-        *j = (Janitor){.first = first, .next_usec = USEC_INFINITY, .pause_usec = pause_usec};
+        *j = (Janitor){
+                .names = numbers_from_names, .first = first, .next_usec = USEC_INFINITY, .pause_usec = pause_usec};
         snprintf(j->pool, sizeof(j->pool), "%s", pool);
         snprintf(j->records, sizeof(j->records), "%s", records);
 }
@@ -16,6 +17,11 @@ void janitor_init(Janitor *j, const char *pool, const char *records, uint64_t fi
 void janitor_deinit(Janitor *j)
 {
         numbers_deinit(&j->recorded);
+}
+
+void janitor_set_names(Janitor *j, JanitorNames names)
+{
+        j->names = names;
 }
 
 void janitor_set_pause(Janitor *j, uint64_t pause_usec)
@@ -175,7 +181,7 @@ static void on_pool(Janitor *j, const Event *event, Effects *effects)
 {
         Numbers pool = {0};
 
-        if (numbers_from_names(&pool, event->reply.children, event->reply.n_children) < 0) {
+        if (j->names(&pool, event->reply.children, event->reply.outcome == OUTCOME_OK ? event->reply.n_children : 0) < 0) {
                 pause_before_lists(j, event->now_usec);
                 return;
         }

@@ -45,8 +45,12 @@ typedef struct Sighting {
 #define JANITOR_SIGHTINGS_MAX 64 /* more are looked at once these are gone */
 #define JANITOR_LIVING_MAX 16    /* of them living */
 
+/* The numbers that the children of a pool stand for. Returns 0 or -ENOMEM. */
+typedef int (*JanitorNames)(Numbers *numbers, const char *const *names, size_t n);
+
 typedef struct Janitor {
         char pool[ZNODE_PATH_MAX], records[ZNODE_PATH_MAX];
+        JanitorNames names;
         uint64_t first, number;
         bool has_number;
         enum JanitorState state;
@@ -63,6 +67,8 @@ typedef struct Janitor {
 
 void janitor_init(Janitor *janitor, const char *pool, const char *records, uint64_t first, uint64_t pause_usec);
 void janitor_deinit(Janitor *janitor);
+/* Where the children of the pool are not the numbers themselves. To be told once, after janitor_init(). */
+void janitor_set_names(Janitor *janitor, JanitorNames names);
 /* How long to let a change settle before the lists are read again; R is a good choice. */
 void janitor_set_pause(Janitor *janitor, uint64_t pause_usec);
 
