@@ -16,6 +16,8 @@ int gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const Ga
         case GATE_LOCK:
         case GATE_ELECTION:
         case GATE_SEMAPHORE:
+                r = recipe_gate_new(out, event, client, heart, config);
+                break;
         case GATE_CRON:
                 break;
         }

@@ -30,6 +30,7 @@ static void fire(Fake *fake)
                         if (strcmp(watch->path, fake->tree.changes[c].path) != 0 ||
                                 watch->children != (fake->tree.changes[c].kind == WATCH_CHILDREN))
                                 continue;
+                        watch->kind = fake->tree.changes[c].kind;
                         queue.fired[queue.n++] = *watch;
                         *watch = fake->watches[--fake->n_watches];
                 }
@@ -57,11 +58,23 @@ static void set_watch(Fake *fake, int64_t session, void *owner, const Request *r
         strncpy(watch->path, request->path, sizeof(watch->path) - 1);
 }
 
+static const void *copy(Fake *fake, const void *from, size_t size)
+{
+        return from ? memcpy(simulation_allocate(&fake->simulation, size + 1), from, size) : NULL;
+}
+
+/* The tree keeps what it is given, and the machines change theirs with the next step. */
 static void write_ops(Fake *fake, int64_t session, const Op *ops, size_t n, Reply *reply)
 {
         OpResult *results = simulation_allocate(&fake->simulation, (n + 1) * sizeof(*results));
+        Op *copies = simulation_allocate(&fake->simulation, n * sizeof(*copies));
 
-        reply->outcome = tree_write(&fake->tree, ++fake->zxid, session, ops, n, results);
+        for (size_t i = 0; i < n; i++) {
+                copies[i] = ops[i];
+                copies[i].path = copy(fake, ops[i].path, strlen(ops[i].path) + 1);
+                copies[i].data = copy(fake, ops[i].data, ops[i].data_len);
+        }
+        reply->outcome = tree_write(&fake->tree, ++fake->zxid, session, copies, n, results);
         reply->results = results;
         reply->n_results = n;
         reply->path = results[0].path;

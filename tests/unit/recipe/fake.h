@@ -13,6 +13,7 @@ typedef struct FakeWatch {
         void *owner;
         uint32_t tag;
         bool children;
+        enum WatchKind kind; /* once fired */
         char path[256];
 } FakeWatch;
 
