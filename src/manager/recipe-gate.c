@@ -216,10 +216,12 @@ static void recipe_gate_env(const Gate *gate, GateEnv *env)
         }
 
 static const GateType lock_type = RECIPE_GATE_TYPE("lock");
+static const GateType semaphore_type = RECIPE_GATE_TYPE("slot");
 
 static int make_machine(RecipeGate *g, const GateConfig *config)
 {
         Lock *lock;
+        Semaphore *semaphore;
         int r = -EINVAL;
 
         switch (config->kind) {
@@ -230,8 +232,14 @@ static int make_machine(RecipeGate *g, const GateConfig *config)
                 g->machine = r < 0 ? NULL : lock;
                 snprintf(g->name, sizeof(g->name), "%s", config->lock.name);
                 break;
-        case GATE_ELECTION:
         case GATE_SEMAPHORE:
+                r = semaphore_new(&semaphore, &config->semaphore);
+                g->gate.type = &semaphore_type;
+                g->recipe = &semaphore_recipe;
+                g->machine = r < 0 ? NULL : semaphore;
+                snprintf(g->name, sizeof(g->name), "%s", config->semaphore.name);
+                break;
+        case GATE_ELECTION:
         case GATE_SEQUENCE:
         case GATE_CRON:
                 break;
