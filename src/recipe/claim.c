@@ -19,7 +19,9 @@ int claim_init(Claim *claim, const char *node, const char *record, const char *i
                 return -ENAMETOOLONG;
         strcpy(claim->node, node);
         strcpy(claim->record, record);
-        n = snprintf(claim->grant, ZNODE_PATH_MAX, "%s/%s", record, id);
+        if (CLAIM_MUTANT(MUTANT_ORDER_ONLY))
+                snprintf(claim->record, ZNODE_PATH_MAX, "%.500s-%.80s", record, id);
+        n = snprintf(claim->grant, ZNODE_PATH_MAX, "%s/%s", claim->record, CLAIM_MUTANT(MUTANT_GHOST_UNCHECKED) ? "grant" : id);
         if (n >= ZNODE_PATH_MAX)
                 return -ENAMETOOLONG;
         claim->lease_usec = text->lease_usec;

@@ -79,6 +79,9 @@ enum ClaimMutantKind {
         MUTANT_NO_WAIT,         /* the successor does not wait for W */
         MUTANT_REPLY_TIME,      /* deadline from the time of the reply */
         MUTANT_REVIVE,          /* a deadline that passed is revived by a late reply */
+        MUTANT_TAKE_UNCHECKED,  /* a take-over does not name the version that was in sight for W */
+        MUTANT_GHOST_UNCHECKED, /* grants have no name of their own: who deletes its ghost deletes whatever is there */
+        MUTANT_ORDER_ONLY,      /* the record excludes nobody: who is first in the queue is the owner */
 };
 extern enum ClaimMutantKind claim_mutant;
 #define CLAIM_MUTANT(x) (claim_mutant == (x))

@@ -75,7 +75,9 @@ static void ask_take(Janitor *j, Effects *effects)
         size_t n = 0;
 
         if (!bare)
-                j->ops[n++] = (Op){.kind = OP_DELETE, .path = grant_path(j, sighting), .version = sighting->version};
+                j->ops[n++] = (Op){.kind = OP_DELETE,
+                        .path = grant_path(j, sighting),
+                        .version = CLAIM_MUTANT(MUTANT_TAKE_UNCHECKED) ? VERSION_ANY : sighting->version};
         j->ops[n++] = (Op){.kind = OP_DELETE,
                 .path = record_path(j, sighting),
                 .version = bare ? sighting->version : VERSION_ANY};

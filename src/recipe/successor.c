@@ -393,7 +393,9 @@ size_t successor_take_ops(Successor *s, Op *ops)
         case SUCCESSOR_GONE:
                 break;
         case SUCCESSOR_ONE:
-                ops[n++] = (Op){.kind = OP_DELETE, .path = grant_path(s, &s->sights[0]), .version = s->sights[0].version};
+                ops[n++] = (Op){.kind = OP_DELETE,
+                        .path = grant_path(s, &s->sights[0]),
+                        .version = CLAIM_MUTANT(MUTANT_TAKE_UNCHECKED) ? VERSION_ANY : s->sights[0].version};
                 ops[n++] = (Op){.kind = OP_DELETE, .path = s->record, .version = VERSION_ANY};
                 break;
         case SUCCESSOR_BARE:
