@@ -18,7 +18,7 @@ ARROWS = {
     "recipe": ["util"],
     "client": ["recipe", "util", "include"],
     # A small static program whose whole text must be possible to read in one go.
-    "guard": ["util/clock.h", "util/macros.h"],
+    "guard": ["util/clock.h", "util/macros.h", "util/test-clock.h"],
     # The wire format and the walk over a process tree are shared with the guard.
     "unit": ["util", "guard/wire.h", "guard/tree.h"],
     "config": ["unit", "util"],

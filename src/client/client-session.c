@@ -8,6 +8,7 @@
 #include "util/clock.h"
 #include "util/duration.h"
 #include "util/log.h"
+#include "util/test-clock.h"
 
 static void tell_session(Client *client, enum SessionChange change, int64_t id, uint64_t timeout_usec)
 {
@@ -169,7 +170,7 @@ static void arm_clock(Client *client)
                 (void)sd_event_source_set_enabled(client->clock, SD_EVENT_OFF);
                 return;
         }
-        (void)sd_event_source_set_time(client->clock, at);
+        (void)sd_event_source_set_time(client->clock, test_clock_timer(at));
         (void)sd_event_source_set_enabled(client->clock, SD_EVENT_ONESHOT);
 }
 

@@ -29,6 +29,7 @@
 #include "guard/policy.h"
 #include "guard/wire.h"
 #include "util/macros.h"
+#include "util/test-clock.h"
 
 enum { FD_SOCKET, FD_SIGNAL, FD_TIMER, FD_EXEC, FD_EVENTS, N_FDS };
 
@@ -61,7 +62,7 @@ static uint64_t now_usec(void)
         struct timespec ts;
 
         clock_gettime(CLOCK_BOOTTIME, &ts);
-        return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+        return test_clock_read((uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000);
 }
 
 static uint64_t lease_usec(const Guard *g)
@@ -251,8 +252,10 @@ static void arm(Guard *g)
         if (usec == g->armed_usec)
                 return;
         if (usec != UINT64_MAX) {
-                its.it_value.tv_sec = (time_t)(usec / 1000000);
-                its.it_value.tv_nsec = (long)(usec % 1000000) * 1000 + 1; /* all 0 would disarm */
+                uint64_t kernel_usec = test_clock_timer(usec);
+
+                its.it_value.tv_sec = (time_t)(kernel_usec / 1000000);
+                its.it_value.tv_nsec = (long)(kernel_usec % 1000000) * 1000 + 1; /* all 0 would disarm */
         }
         timerfd_settime(g->fds[FD_TIMER].fd, TFD_TIMER_ABSTIME, &its, NULL);
         g->armed_usec = usec;

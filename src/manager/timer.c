@@ -2,6 +2,7 @@
 
 #include <time.h>
 #include "util/clock.h"
+#include "util/test-clock.h"
 
 /* sd-event may be late by this much, to serve several timers with one wake-up; 0 would mean its
  * default of 250 ms. */
@@ -39,6 +40,6 @@ void timer_set(Timer *timer, uint64_t when_usec)
                 (void)sd_event_source_set_enabled(timer->source, SD_EVENT_OFF);
                 return;
         }
-        (void)sd_event_source_set_time(timer->source, when_usec);
+        (void)sd_event_source_set_time(timer->source, test_clock_timer(when_usec));
         (void)sd_event_source_set_enabled(timer->source, SD_EVENT_ONESHOT);
 }

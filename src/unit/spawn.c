@@ -195,7 +195,7 @@ static void take_terminal_back(const Spawn *s)
 static void conclude(Spawn *s, bool empty)
 {
         if (!empty) {
-                sd_event_source_set_time(s->timer, clock_boottime_usec() + LOST_RETRY_USEC);
+                (void)sd_event_source_set_time_relative(s->timer, LOST_RETRY_USEC);
                 return;
         }
         take_terminal_back(s);

@@ -1,6 +1,7 @@
 #include "util/clock.h"
 
 #include <time.h>
+#include "util/test-clock.h"
 
 static uint64_t clock_usec(clockid_t id)
 {
@@ -12,7 +13,7 @@ static uint64_t clock_usec(clockid_t id)
 
 uint64_t clock_boottime_usec(void)
 {
-        return clock_usec(CLOCK_BOOTTIME);
+        return test_clock_read(clock_usec(CLOCK_BOOTTIME));
 }
 
 uint64_t clock_realtime_usec(void)
