@@ -6,6 +6,7 @@
 
 const Verb cli_verbs[] = {
         {"run", "supervise a command with a unique small number (ZK_SEQUENCE)", cmd_run},
+        {"lock", "run a command alone in the cluster, among readers, or as one of N", cmd_lock},
         {"still-mine", "inside a command: whether its hold is provably ours", cmd_still_mine},
         {"ensemble", "start a local ensemble; health of any ensemble", cmd_ensemble},
         {"help", "explain a verb", cmd_help},

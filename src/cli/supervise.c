@@ -235,7 +235,8 @@ static void fill_unit(Supervise *s, const SuperviseOptions *o, char **command)
                 .blocked = &s->blocked,
                 .ignored = &s->ignored,
                 .readiness = &o->readiness,
-                .wait_usec = USEC_INFINITY};
+                .wait_usec = USEC_INFINITY,
+                .signals_end_wait = o->policy.restart == UNIT_RESTART_NEVER};
         s->unit.policy.await_ready = o->readiness.kind != READINESS_NONE;
 }
 

@@ -60,6 +60,14 @@ void gate_lose(Gate *gate, const char *reason)
         gate->type->lose(gate, reason);
 }
 
+void gate_abandon(Gate *gate, const char *reason)
+{
+        if (gate->type->abandon)
+                gate->type->abandon(gate, reason);
+        else
+                gate->type->lose(gate, reason);
+}
+
 void gate_wedge(Gate *gate)
 {
         gate->type->wedge(gate);

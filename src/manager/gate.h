@@ -75,6 +75,7 @@ typedef struct GateType {
         void (*close)(Gate *gate);
         void (*lose)(Gate *gate, const char *reason);
         void (*wedge)(Gate *gate);
+        void (*abandon)(Gate *gate, const char *reason);
         void (*env)(const Gate *gate, GateEnv *env); /* while open */
         void (*ended)(Gate *gate, int status);       /* NULL: does not care */
 } GateType;
@@ -98,6 +99,9 @@ void gate_open(Gate *gate);
 void gate_close(Gate *gate);
 /* The guard has seen the lease end before we did: nothing is renewed any more. */
 void gate_lose(Gate *gate, const char *reason);
+/* As gate_lose(), while the session is good: our znode goes, so that others may take over once the record
+ * that stays has run out. */
+void gate_abandon(Gate *gate, const char *reason);
 /* The tree will not die: the record says so from the next renewal on, and nobody takes over. */
 void gate_wedge(Gate *gate);
 void gate_env(const Gate *gate, GateEnv *env);

@@ -13,9 +13,18 @@
 
 /* Slots of the lease page. */
 #define UNITS_MAX 4096
+#define for_each_member(m, manager)                                                                          \
+        list_for_each(m##_link, &(manager)->members)                                                         \
+                for (Member *m = list_entry(m##_link, Member, link); m; m = NULL)
 /* Without contact: when to say so first, and the longest time between two lines. */
 #define COMPLAIN_FIRST_USEC (3 * USEC_PER_SEC)
 #define COMPLAIN_MAX_USEC (60 * USEC_PER_SEC)
+
+typedef struct Member {
+        ListLink link;
+        Manager *manager;
+        Unit *unit;
+} Member;
 
 struct Manager {
         sd_event *event;
@@ -24,10 +33,12 @@ struct Manager {
         bool heart_is_ready;
         Reaper *reaper;
         LeasePage *page;
-        Unit *unit;
+        ListLink members; /* the first one is the primary */
+        size_t n_members;
         uint64_t grace_usec;
         int status;
-        bool finished, closed;
+        bool finished; /* the primary is */
+        bool closing, closed;
         Timer complaint;
         uint64_t alone_since_usec, complain_after_usec;
 };
@@ -60,26 +71,54 @@ static void maybe_exit(Manager *manager)
                 (void)sd_event_exit(manager->event, manager->status);
 }
 
+static bool is_primary(const Member *member)
+{
+        return member->manager->members.next == &member->link;
+}
+
+/* The session is needed until the last unit has given back what it held. */
+static void maybe_close(Manager *manager)
+{
+        if (!manager->finished || manager->closing)
+                return;
+        for_each_member(m, manager)
+                if (!unit_is_at_rest(m->unit))
+                        return;
+        manager->closing = true;
+        client_close(manager->client);
+        maybe_exit(manager);
+}
+
+static void finish(Manager *manager, int status)
+{
+        manager->finished = true;
+        if (manager->status == 0)
+                manager->status = status;
+        notify_stopping();
+        for_each_member(m, manager)
+                if (!unit_is_at_rest(m->unit))
+                        unit_down(m->unit, 0);
+}
+
 static void on_unit(void *userdata, const UnitNews *news)
 {
-        Manager *manager = userdata;
+        Member *member = userdata;
 
         switch (news->kind) {
         case UNIT_NEWS_READY:
-                notify_ready();
+                if (is_primary(member))
+                        notify_ready();
                 break;
         case UNIT_NEWS_STATUS:
-                notify_status(news->text);
+                if (is_primary(member))
+                        notify_status(news->text);
                 break;
+        case UNIT_NEWS_WEDGED:
+                break; /* said by the unit */
         case UNIT_NEWS_FINISHED:
-                if (manager->finished)
-                        break;
-                manager->finished = true;
-                if (manager->status == 0)
-                        manager->status = news->status;
-                notify_stopping();
-                client_close(manager->client);
-                maybe_exit(manager);
+                if (is_primary(member) && !member->manager->finished)
+                        finish(member->manager, news->status);
+                maybe_close(member->manager);
                 break;
         }
 }
@@ -88,8 +127,9 @@ static void give_up(Manager *manager, int status)
 {
         if (manager->status == 0)
                 manager->status = status;
-        if (manager->unit && !unit_is_at_rest(manager->unit))
-                unit_gate_failed(manager->unit, status);
+        for_each_member(m, manager)
+                if (!unit_is_at_rest(m->unit))
+                        unit_gate_failed(m->unit, status);
 }
 
 /* --- the session -------------------------------------------------------------------------------- */
@@ -108,8 +148,8 @@ static void on_attached(Manager *manager, const Event *event)
                 (unsigned long long)event->session.id, duration_to_string(timing.session_usec, text));
         timer_set(&manager->complaint, USEC_INFINITY);
         heart_set_timing(&manager->heart, &timing);
-        if (manager->unit)
-                unit_set_timing(manager->unit, &timing);
+        for_each_member(m, manager)
+                unit_set_timing(m->unit, &timing);
 }
 
 /* The lines about a missing ensemble become rarer, and stop with the contact. */
@@ -156,8 +196,8 @@ static void on_session(Manager *manager, const Event *event)
                 break;
         }
         heart_on_session(&manager->heart, event);
-        if (manager->unit)
-                unit_on_session(manager->unit, event);
+        for_each_member(m, manager)
+                unit_on_session(m->unit, event);
         maybe_exit(manager);
 }
 
@@ -198,12 +238,11 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
         if (is_of_our_own_making(info))
                 return 0; /* without a line in the log, which might bring about the next one */
         log_debug("signal %s", signal_to_string(signal, name));
-        if (!manager->unit)
-                return 0;
-        if (signal == SIGTERM || signal == SIGINT)
-                unit_down(manager->unit, signal);
-        else
-                unit_signal(manager->unit, signal);
+        for_each_member(m, manager)
+                if (signal == SIGTERM || signal == SIGINT)
+                        unit_down(m->unit, signal);
+                else
+                        unit_signal(m->unit, signal);
         return 0;
 }
 
@@ -251,7 +290,7 @@ static int build(Manager *manager, const ManagerConfig *config, char *problem, s
         if (r < 0)
                 return r;
         begin_to_complain(manager);
-        return heart_reserve(&manager->heart, 1);
+        return 0;
 }
 
 int manager_new(Manager **out, const ManagerConfig *config, char *problem, size_t problem_size)
@@ -263,6 +302,7 @@ int manager_new(Manager **out, const ManagerConfig *config, char *problem, size_
         if (!manager)
                 return -ENOMEM;
         manager->grace_usec = config->grace_usec;
+        list_init(&manager->members);
         snprintf(problem, problem_size, "cannot set up the event loop");
         r = build(manager, config, problem, problem_size);
         if (r < 0)
@@ -271,11 +311,19 @@ int manager_new(Manager **out, const ManagerConfig *config, char *problem, size_
         return 0;
 }
 
+static void free_member(Member *member)
+{
+        list_unlink(&member->link);
+        unit_free(member->unit);
+        free(member);
+}
+
 Manager *manager_free(Manager *manager)
 {
         if (!manager)
                 return NULL;
-        manager->unit = unit_free(manager->unit);
+        list_for_each_safe(link, &manager->members)
+                free_member(list_entry(link, Member, link));
         timer_deinit(&manager->complaint);
         if (manager->heart_is_ready)
                 heart_deinit(&manager->heart);
@@ -294,12 +342,21 @@ int manager_add(Manager *manager, const UnitConfig *config)
                 .heart = &manager->heart,
                 .reaper = manager->reaper,
                 .page = manager->page};
-        int r;
+        Member *member = calloc(1, sizeof(*member));
+        int r = heart_reserve(&manager->heart, manager->n_members + 1);
 
-        r = unit_new(&manager->unit, &context, config, on_unit, manager);
-        if (r < 0)
+        if (!member)
+                return -ENOMEM;
+        member->manager = manager;
+        list_append(&manager->members, &member->link);
+        if (r == 0)
+                r = unit_new(&member->unit, &context, config, on_unit, member);
+        if (r < 0) {
+                free_member(member);
                 return r;
-        unit_up(manager->unit);
+        }
+        manager->n_members++;
+        unit_up(member->unit);
         return 0;
 }
 

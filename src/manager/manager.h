@@ -21,7 +21,8 @@ int manager_new(Manager **out, const ManagerConfig *config, char *problem, size_
 Manager *manager_free(Manager *manager);
 CLEANUP_DEFINE(Manager, manager_free);
 
-/* One unit for now; CONFIG and what it points to must stay. Returns 0 or a negative errno. */
+/* Adds a unit and wants it up. The first one is the primary: when it has finished the others are
+ * stopped. What CONFIG points to must stay. Returns 0 or a negative errno. */
 int manager_add(Manager *manager, const UnitConfig *config);
-/* Runs until the unit has finished and the session is closed. Returns the exit status of the table. */
+/* Runs until all units have finished and the session is closed. Returns the exit status of the primary. */
 int manager_run(Manager *manager);
