@@ -216,11 +216,13 @@ static void recipe_gate_env(const Gate *gate, GateEnv *env)
         }
 
 static const GateType lock_type = RECIPE_GATE_TYPE("lock");
+static const GateType election_type = RECIPE_GATE_TYPE("leadership");
 static const GateType semaphore_type = RECIPE_GATE_TYPE("slot");
 
 static int make_machine(RecipeGate *g, const GateConfig *config)
 {
         Lock *lock;
+        Election *election;
         Semaphore *semaphore;
         int r = -EINVAL;
 
@@ -232,6 +234,13 @@ static int make_machine(RecipeGate *g, const GateConfig *config)
                 g->machine = r < 0 ? NULL : lock;
                 snprintf(g->name, sizeof(g->name), "%s", config->lock.name);
                 break;
+        case GATE_ELECTION:
+                r = election_new(&election, &config->election);
+                g->gate.type = &election_type;
+                g->recipe = &election_recipe;
+                g->machine = r < 0 ? NULL : election;
+                snprintf(g->name, sizeof(g->name), "%s", config->election.name);
+                break;
         case GATE_SEMAPHORE:
                 r = semaphore_new(&semaphore, &config->semaphore);
                 g->gate.type = &semaphore_type;
@@ -239,7 +248,6 @@ static int make_machine(RecipeGate *g, const GateConfig *config)
                 g->machine = r < 0 ? NULL : semaphore;
                 snprintf(g->name, sizeof(g->name), "%s", config->semaphore.name);
                 break;
-        case GATE_ELECTION:
         case GATE_SEQUENCE:
         case GATE_CRON:
                 break;

@@ -41,7 +41,7 @@ void lock_ask_enter(Lock *l, enum LockState state, Effects *effects, const char 
         assert(state != LOCK_HELD || l->state == LOCK_CLAIM);
         assert(l->state != LOCK_LOST || state == LOCK_CLEAN);
         snprintf(effects_append(effects, EFFECT_TRACE)->trace.text, sizeof((Effect){0}.trace.text),
-                "lock: %s -> %s (%s)", lock_state_to_string(l->state), lock_state_to_string(state), cause);
+                "%s: %s -> %s (%s)", l->elects ? "election" : "lock", lock_state_to_string(l->state), lock_state_to_string(state), cause);
         l->state = state;
         l->retry_usec = USEC_INFINITY;
         l->waiting[0] = '\0';
@@ -77,7 +77,7 @@ static void make_claim_ops(Lock *l)
         Op take[2];
         size_t n = 0;
 
-        l->claim.ops[n++] = contend_own_op(&l->contend, strrchr(l->claim.grant, '/') + 1);
+        l->claim.ops[n++] = contend_own_op(&l->contend, l->elects ? NULL : strrchr(l->claim.grant, '/') + 1);
         l->n_take = l->beside ? 0 : successor_take_ops(&l->successor, take);
         memcpy(l->claim.ops + n, take, l->n_take * sizeof(Op));
         n += l->n_take;

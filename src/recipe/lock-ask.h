@@ -1,5 +1,6 @@
 /* The requests of the lock machine itself, one at a time, and the one setter of its state. What to ask is
- * decided in lock.c; here is how. Internal to the lock machine. */
+ * decided in lock.c; here is how. Internal to the lock machine, and to the election, which is a lock with
+ * other names, another order, and an eye on those who preempt. */
 #pragma once
 
 #include "recipe/lock.h"
@@ -33,6 +34,7 @@ enum LockClean {
 struct Lock {
         char record[ZNODE_PATH_MAX], shared[ZNODE_PATH_MAX], name[256], id[64];
         enum LockMode mode;
+        bool elects; /* an election: no marks, and the list is read again before a claim */
         Record text;
 
         enum LockState state;
@@ -45,6 +47,7 @@ struct Lock {
         bool want;
         bool claim_maybe; /* the claim may have been made, or is to be taken away */
         bool drop_node;   /* our node is to go with it */
+        bool fresh;       /* election: at the front by a list that was read since we last waited */
         bool beside;      /* the claim was to share with those that do already */
         enum LockClean clean;
         size_t n_take; /* operations of the claim under way that take a dead holder's record */
@@ -54,6 +57,18 @@ struct Lock {
         unsigned failures, attempts;
         char waiting[160]; /* what was said last */
 };
+
+typedef struct LockNames {
+        const char *root, *dir, *name; /* <root>/<dir>/<name>, <root>/record/<dir>/<name> */
+        const char *id, *kind, *data;
+        enum ContendRule rule;
+} LockNames;
+
+int lock_init(Lock *lock, const LockNames *names, const Record *text);
+void lock_step(void *lock, const Event *event, Effects *effects);
+uint64_t lock_deadline(const void *lock);
+void lock_set_timing(void *lock, const Timing *timing);
+Claim *lock_claim(void *lock);
 
 void lock_ask_enter(Lock *lock, enum LockState state, Effects *effects, const char *cause);
 void lock_ask_claim(Lock *lock, Effects *effects, const char *cause);

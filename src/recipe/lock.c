@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "recipe/lock-ask.h"
 #include "util/clock.h"
@@ -16,7 +17,12 @@ static void look_ahead(Lock *l, Effects *effects)
 {
         const Contend *c = &l->contend;
 
-        if (c->ahead.grant[0] && !c->ahead.shared) {
+        if (l->elects) {
+                if (c->position == 2 && !c->ahead.foreign)
+                        successor_watch(&l->successor, NULL, effects);
+                else
+                        successor_stop(&l->successor);
+        } else if (c->ahead.grant[0] && !c->ahead.shared) {
                 if (c->adjacent)
                         successor_watch(&l->successor, c->ahead.grant, effects);
         } else if (c->only_sharers && !c->ahead.foreign) {
@@ -37,15 +43,23 @@ static bool can_go_on(const Lock *l)
 }
 
 /* At the front, the record being SHARED_BY others. */
+static void claim(Lock *l, Effects *effects, const char *cause)
+{
+        if (l->elects && !l->fresh)
+                contend_look_again(&l->contend, effects); /* somebody better may have come */
+        else
+                lock_ask_claim(l, effects, cause);
+}
+
 static void pass_sharers(Lock *l, uint64_t now_usec, Effects *effects)
 {
         Successor *s = &l->successor;
 
         l->beside = l->mode == LOCK_SHARED;
         if (l->beside)
-                lock_ask_claim(l, effects, "others share it");
+                claim(l, effects, "others share it");
         else if (successor_is_settled(s) && s->n_sights == 0)
-                lock_ask_claim(l, effects, "those who shared it have left nothing but the record");
+                claim(l, effects, "those who shared it have left nothing but the record");
         else if (successor_due_usec(s) <= now_usec)
                 successor_take_one(s, now_usec, effects);
 }
@@ -56,22 +70,26 @@ static void go_on(Lock *l, uint64_t now_usec, Effects *effects)
 {
         Successor *s = &l->successor;
 
-        if (!can_go_on(l) || now_usec < l->not_before_usec)
+        if (!can_go_on(l) || now_usec < l->not_before_usec) {
+                l->fresh = false;
                 return;
+        }
         switch (s->kind) {
         case SUCCESSOR_UNKNOWN:
                 l->beside = l->mode == LOCK_SHARED && l->contend.position > 1;
-                lock_ask_claim(l, effects, "nobody is ahead");
+                claim(l, effects, "nobody is ahead");
                 break;
         case SUCCESSOR_GONE:
                 l->beside = false;
-                lock_ask_claim(l, effects, "nobody is ahead");
+                claim(l, effects, "nobody is ahead");
                 break;
         case SUCCESSOR_ONE:
         case SUCCESSOR_BARE:
                 l->beside = false;
-                if (successor_due_usec(s) <= now_usec)
-                        lock_ask_claim(l, effects, "the lease of the record has run out");
+                if (!successor_is_settled(s) || successor_due_usec(s) > now_usec)
+                        l->fresh = false;
+                else
+                        claim(l, effects, "the lease of the record has run out");
                 break;
         case SUCCESSOR_SHARED_BY:
                 pass_sharers(l, now_usec, effects);
@@ -83,10 +101,12 @@ static void describe(const Lock *l, uint64_t now_usec, char *text, size_t size)
 {
         const Contend *c = &l->contend;
 
-        if (c->state == CONTEND_FRONT || successor_is_wedged(&l->successor))
+        if (c->state == CONTEND_FRONT && l->elects && !successor_is_wedged(&l->successor))
+                successor_describe_holder(&l->successor, text, size);
+        else if (c->state == CONTEND_FRONT || successor_is_wedged(&l->successor))
                 successor_describe(&l->successor, now_usec, text, size);
         else if (c->ahead.foreign)
-                snprintf(text, size, "position %zu in line; a foreign client is ahead in lock '%.60s'", c->position, l->name);
+                snprintf(text, size, "position %zu in line; a foreign client is ahead in %s '%.60s'", c->position, l->elects ? "election" : "lock", l->name);
         else
                 contend_describe(c, text, size);
 }
@@ -114,7 +134,9 @@ static void on_contend_news(Lock *l, enum ContendNews news, Effects *effects)
 {
         switch (news) {
         case CONTEND_NO_NEWS:
+                break;
         case CONTEND_IS_FRONT: /* go_on() looks at the state */
+                l->fresh = true;
                 break;
         case CONTEND_IS_BEHIND:
                 if (l->state == LOCK_QUEUE)
@@ -172,6 +194,7 @@ static void on_claim_failed(Lock *l, const Event *event, Effects *effects)
                 return;
         }
         lock_ask_enter(l, LOCK_QUEUE, effects, "the claim failed");
+        l->fresh = false;
         if (++l->failures > 3) /* not as fast as the ensemble answers */
                 l->not_before_usec = event->now_usec + lock_ask_pause_usec(l->failures);
         if (i == 0 && outcome == OUTCOME_NO_NODE) {
@@ -346,7 +369,7 @@ static void on_time(Lock *l, const Event *event, Effects *effects)
                 lock_ask_clean(l, effects, "again");
 }
 
-static void lock_step(void *machine, const Event *event, Effects *effects)
+void lock_step(void *machine, const Event *event, Effects *effects)
 {
         Lock *l = machine;
 
@@ -378,7 +401,7 @@ static void lock_step(void *machine, const Event *event, Effects *effects)
         tell(l, event->now_usec, effects);
 }
 
-static uint64_t lock_deadline(const void *machine)
+uint64_t lock_deadline(const void *machine)
 {
         const Lock *l = machine;
         uint64_t when = MIN(contend_deadline(&l->contend), successor_deadline(&l->successor));
@@ -390,12 +413,12 @@ static uint64_t lock_deadline(const void *machine)
         return when;
 }
 
-static void lock_set_timing(void *machine, const Timing *timing)
+void lock_set_timing(void *machine, const Timing *timing)
 {
         ((Lock *)machine)->timing = *timing;
 }
 
-static Claim *lock_claim(void *machine)
+Claim *lock_claim(void *machine)
 {
         return &((Lock *)machine)->claim;
 }
@@ -425,34 +448,44 @@ static const char *kind_of(enum LockMode mode)
         return "lock-";
 }
 
-static int init(Lock *l, const LockConfig *config)
+int lock_init(Lock *l, const LockNames *names, const Record *text)
 {
-        char queue[ZNODE_PATH_MAX], records[ZNODE_PATH_MAX], data[CONTEND_DATA_MAX];
+        char queue[ZNODE_PATH_MAX], records[ZNODE_PATH_MAX];
         int n, m, r;
 
-        n = snprintf(queue, sizeof(queue), "%s/lock/%s", config->root, config->name);
-        m = snprintf(l->record, sizeof(l->record), "%s/record/lock/%s", config->root, config->name);
+        n = snprintf(queue, sizeof(queue), "%s/%s/%s", names->root, names->dir, names->name);
+        m = snprintf(l->record, sizeof(l->record), "%s/record/%s/%s", names->root, names->dir, names->name);
         /* room for a grant below <record>/shared */
-        if (n >= ZNODE_PATH_MAX || m + 100 >= ZNODE_PATH_MAX || strlen(config->id) >= sizeof(l->id))
+        if (n >= ZNODE_PATH_MAX || m + 100 >= ZNODE_PATH_MAX || strlen(names->id) >= sizeof(l->id))
                 return -ENAMETOOLONG;
-        snprintf(records, sizeof(records), "%s/record/lock", config->root);
+        snprintf(records, sizeof(records), "%s/record/%s", names->root, names->dir);
         snprintf(l->shared, sizeof(l->shared), "%s/" SUCCESSOR_SHARED, l->record);
-        snprintf(l->name, sizeof(l->name), "%s", config->name);
-        strcpy(l->id, config->id);
-        snprintf(data, sizeof(data), "%s %" PRIu64 " %s", config->text.host, config->text.pid, config->text.unit);
-        l->mode = config->mode;
-        l->text = config->text;
+        snprintf(l->name, sizeof(l->name), "%s", names->name);
+        strcpy(l->id, names->id);
+        l->text = *text;
         l->tags = l->tag = CONTEND_TAGS(2);
         l->retry_usec = USEC_INFINITY;
         r = contend_init(&l->contend, &(ContendConfig){.queue = queue,
-                                              .id = config->id,
-                                              .kind = kind_of(config->mode),
-                                              .data = data,
-                                              .rule = config->mode == LOCK_SHARED ? CONTEND_SHARED : CONTEND_EXCLUSIVE,
+                                              .id = names->id,
+                                              .kind = names->kind,
+                                              .data = names->data,
+                                              .rule = names->rule,
                                               .tags = CONTEND_TAGS(0)});
         if (r == 0)
                 r = parents_add_lasting(&l->contend.parents, records);
         return r < 0 ? r : successor_init(&l->successor, l->record, CONTEND_TAGS(1));
+}
+
+static int init(Lock *l, const LockConfig *config)
+{
+        char data[CONTEND_DATA_MAX];
+        LockNames names = {.root = config->root, .dir = "lock", .name = config->name, .id = config->id, .data = data};
+
+        snprintf(data, sizeof(data), "%s %" PRIu64 " %s", config->text.host, config->text.pid, config->text.unit);
+        names.kind = kind_of(config->mode);
+        names.rule = config->mode == LOCK_SHARED ? CONTEND_SHARED : CONTEND_EXCLUSIVE;
+        l->mode = config->mode;
+        return lock_init(l, &names, &config->text);
 }
 
 int lock_new(Lock **out, const LockConfig *config)

@@ -47,6 +47,11 @@ static void go_on(Successor *s, Effects *effects)
                 s->record_tag = s->tag;
                 return;
         }
+        if (s->await) {
+                ask(s, effects, ASKED_AWAIT, REQUEST_EXISTS, s->record)->watch = true;
+                s->record_tag = s->tag;
+                return;
+        }
         if (s->read_list) {
                 ask(s, effects, ASKED_LIST, REQUEST_CHILDREN, s->shared)->watch = true;
                 s->list_tag = s->tag;
@@ -97,6 +102,7 @@ static void set_gone(Successor *s)
         s->kind = SUCCESSOR_GONE;
         s->read_record = s->read_list = s->is_crowded = s->under_way = false;
         s->n_sights = 0;
+        s->await = s->awaits;
 }
 
 /* It stands as it is from NOW on, unless it stood so before. */
@@ -207,6 +213,10 @@ static void on_answer(Successor *s, const Event *event)
                 on_record(s, &event->reply, event->now_usec);
                 s->after_record = true;
                 break;
+        case ASKED_AWAIT:
+                s->await = false;
+                s->read_record = event->reply.outcome == OUTCOME_OK;
+                break;
         case ASKED_LIST:
                 on_list(s, &event->reply);
                 break;
@@ -253,7 +263,7 @@ static bool on_watch(Successor *s, const Event *event, Effects *effects)
         uint32_t tag = event->watch.tag;
         bool deleted = event->watch.kind == WATCH_DELETED;
 
-        if (s->kind == SUCCESSOR_BARE && tag == s->record_tag)
+        if ((s->kind == SUCCESSOR_BARE || s->kind == SUCCESSOR_GONE) && tag == s->record_tag)
                 s->read_record = true;
         if (s->kind == SUCCESSOR_SHARED_BY && (tag == s->list_tag || tag == s->record_tag))
                 *(tag == s->list_tag ? &s->read_list : &s->read_record) = true;
@@ -288,6 +298,7 @@ static void on_session(Successor *s, const Event *event, Effects *effects)
                 /* The watches are gone; what was seen, and since when, is not. */
                 s->attached = s->under_way = false;
                 s->read_record = s->active && s->kind != SUCCESSOR_GONE;
+                s->await = s->active && s->kind == SUCCESSOR_GONE && s->awaits;
                 break;
         }
 }
@@ -329,6 +340,7 @@ void successor_watch(Successor *s, const char *grant, Effects *effects)
                 s->sights[0].stale = true;
         } else if (!grant && (!s->active || s->kind == SUCCESSOR_UNKNOWN || s->kind == SUCCESSOR_GONE)) {
                 s->read_record = true;
+                s->await = false;
         }
         s->active = true;
         go_on(s, effects);
@@ -337,6 +349,7 @@ void successor_watch(Successor *s, const char *grant, Effects *effects)
 void successor_look_again(Successor *s, Effects *effects)
 {
         s->active = s->read_record = true;
+        s->await = false;
         go_on(s, effects);
 }
 
@@ -344,7 +357,7 @@ void successor_stop(Successor *s)
 {
         s->active = s->under_way = false;
         s->kind = SUCCESSOR_UNKNOWN;
-        s->read_record = s->read_list = s->is_crowded = false;
+        s->read_record = s->read_list = s->is_crowded = s->await = false;
         s->n_sights = 0;
         s->retry_usec = USEC_INFINITY;
 }
@@ -438,6 +451,17 @@ bool successor_is_wedged(const Successor *s)
         const Sight *sight = most_in_the_way(s);
 
         return sight && sight->text.state == RECORD_WEDGED;
+}
+
+void successor_describe_holder(const Successor *s, char *text, size_t size)
+{
+        const Sight *sight = most_in_the_way(s);
+
+        if (sight)
+                snprintf(text, size, "held by unit '%.40s' on %.40s (process %llu), until that ends or its lease does",
+                        sight->text.unit, sight->text.host, (unsigned long long)sight->text.pid);
+        else
+                snprintf(text, size, "for the record %.100s to go away", s->record);
 }
 
 void successor_describe(const Successor *s, uint64_t now_usec, char *text, size_t size)

@@ -41,8 +41,9 @@ typedef struct Successor {
         char path[ZNODE_PATH_MAX + 160], shared[ZNODE_PATH_MAX];
         enum SuccessorKind kind;
         bool active, attached, under_way;
-        bool read_record, read_list; /* to be done */
-        enum SuccessorAsked { ASKED_RECORD, ASKED_LIST, ASKED_GRANT, ASKED_TAKE } asked;
+        bool awaits; /* where there is no record, watches for one. Set it after successor_init() */
+        bool read_record, read_list, await; /* to be done */
+        enum SuccessorAsked { ASKED_RECORD, ASKED_AWAIT, ASKED_LIST, ASKED_GRANT, ASKED_TAKE } asked;
         bool after_record; /* the grant is being read because the record has just named it */
         int32_t record_version;
         bool is_crowded; /* the record has children that are no grants */
@@ -81,4 +82,6 @@ size_t successor_take_ops(Successor *successor, Op *ops);
 void successor_take_one(Successor *successor, uint64_t now_usec, Effects *effects);
 /* For people, after "waiting": what it is that we wait for. */
 void successor_describe(const Successor *successor, uint64_t now_usec, char *text, size_t size);
+/* The same where the holder may be alive and well. */
+void successor_describe_holder(const Successor *successor, char *text, size_t size);
 bool successor_is_wedged(const Successor *successor);

@@ -186,6 +186,7 @@ void game_settle(Game *g)
         for (unsigned rounds = 0; rounds < 500; rounds++) {
                 bool any = false;
 
+                pass_watches(g);
                 for (size_t i = 0; i < PLAYERS; i++) {
                         Player *p = &g->players[i];
                         uint64_t when;
@@ -202,7 +203,6 @@ void game_settle(Game *g)
                                 any = true;
                         }
                 }
-                pass_watches(g);
                 if (!any)
                         return;
         }
