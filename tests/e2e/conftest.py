@@ -34,6 +34,15 @@ def zksup():
 
 
 @pytest.fixture(scope="session")
+def section():
+    """Path of the command that witnesses who is inside (section.c)."""
+    path = os.environ.get("ZKSUP_TEST_SECTION", "")
+    if not os.access(path, os.X_OK):
+        pytest.exit(f"ZKSUP_TEST_SECTION={path!r} is no program; run the suite with 'meson test'", 2)
+    return os.path.abspath(path)
+
+
+@pytest.fixture(scope="session")
 def zk():
     ensemble = zk_server.start_ensemble(1)
     yield ensemble.servers[0]
