@@ -1,4 +1,5 @@
-# bash completion for zksup(1)
+# bash completion for zksup(1). Verbs, options and what may stand after an option are taken from the program's
+# own help.
 
 # The words after "--" are a command of their own.
 _zksup_command()
@@ -20,66 +21,79 @@ _zksup_command()
         return 1
 }
 
+_zksup_verbs()
+{
+        "$1" help 2>/dev/null | sed -nE 's/^  ([a-z][a-z-]*) .*/\1/p'
+}
+
+# One line for each option of a verb: "--name -letter ARGUMENT", with "-" for what it has not.
+_zksup_options()
+{
+        "$@" --help 2>/dev/null |
+                sed -nE 's/^  (-(.),|   ) --([a-z-]+)( ([^ ]+))?( .*)?$/--\3 -\2 \5/p'
+}
+
 _zksup_value()
 {
-        local cur=$1 option=$2 words=
+        local cur=$1 option=$2 argument=$3 words=
 
-        case $option in
-        --restart) words='always on-failure never' ;;
-        --reuse) words='skip wait' ;;
-        --on-suspend) words='keep freeze stop signal:' ;;
-        --on-loss) words='restart stop' ;;
-        --ready) words='none notify fd:3 tcp: http:// exec:' ;;
-        --contain) words='auto cgroup pidns subreaper' ;;
-        --tty) words='auto yes no' ;;
-        --acl) words='open creator read' ;;
-        --nodes | -n) words='1 3' ;;
-        --stop-signal) words='TERM INT HUP QUIT USR1 USR2' ;;
-        --connect | -c) words="${ZKSUP_CONNECT-} 127.0.0.1:2181" ;;
-        --auth-file | --java | --classpath)
+        case $option,$argument in
+        --ready,*) words='none notify fd:3 tcp: http:// exec:' ;;
+        --acl,*) words='open creator read' ;;
+        --stop-signal,*) words='TERM INT HUP QUIT USR1 USR2' ;;
+        --connect,*) words="${ZKSUP_CONNECT-} 127.0.0.1:2181" ;;
+        --java,* | --classpath,* | *,FILE)
                 COMPREPLY=($(compgen -f -- "$cur"))
-                return 0
+                return
                 ;;
-        --dir | -d)
+        *,DIR)
                 COMPREPLY=($(compgen -d -- "$cur"))
-                return 0
+                return
                 ;;
-        --*-timeout | --timeout | --wait | --grace | --restart-* | --pool | --name | --first | --max | --prefer | --root | --port | --tick)
-                return 0
+        *,*'|'*) # "keep|freeze|stop|signal:NAME"
+                words=${argument//|/ }
+                words=${words%NAME}
                 ;;
-        *) return 1 ;;
         esac
         COMPREPLY=($(compgen -W "$words" -- "$cur"))
-        return 0
 }
 
 _zksup()
 {
-        local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]-} words=
+        local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]-}
+        local program=${COMP_WORDS[0]} name letter argument words=
+        local -a ask
 
         COMPREPLY=()
         _zksup_command && return
         if [ "$COMP_CWORD" -eq 1 ]; then
-                COMPREPLY=($(compgen -W 'run ensemble help --help --version' -- "$cur"))
+                COMPREPLY=($(compgen -W "$(_zksup_verbs "$program") --help --version" -- "$cur"))
                 return
         fi
-        # "-n" is a name for run, a count for ensemble.
-        [ "$verb $previous" = 'run -n' ] && return
-        _zksup_value "$cur" "$previous" && return
-        case "$verb ${COMP_WORDS[2]-}" in
-        run*)
-                words='--connect --session-timeout --connect-timeout --grace --auth-file --acl --root --quiet --verbose
-                        --pool --first --max --prefer --reuse --wait --name --restart --restart-delay --restart-delay-max
-                        --restart-reset --restart-limit --stop-signal --on-suspend --on-loss --ready --ready-timeout
-                        --contain --tty --help --'
+        ask=("$program" "$verb")
+        case $verb in
+        help)
+                [ "$COMP_CWORD" -eq 2 ] && COMPREPLY=($(compgen -W "$(_zksup_verbs "$program")" -- "$cur"))
+                return
                 ;;
-        'ensemble up')
-                words='--nodes --port --dir --tick --timeout --java --classpath --foreground --quiet --help'
+        ensemble)
+                if [ "$COMP_CWORD" -eq 2 ]; then
+                        COMPREPLY=($(compgen -W 'up status --help' -- "$cur"))
+                        return
+                fi
+                ask+=("${COMP_WORDS[2]}")
                 ;;
-        'ensemble status') words='--connect --timeout --json --help' ;;
-        ensemble*) [ "$COMP_CWORD" -eq 2 ] && words='up status --help' ;;
-        help*) words='run ensemble' ;;
         esac
+        while read -r name letter argument; do
+                if [ -n "$argument" ] && { [ "$previous" = "$name" ] || [ "$previous" = "$letter" ]; }; then
+                        _zksup_value "$cur" "$name" "$argument"
+                        return
+                fi
+                words+=" $name"
+        done < <(_zksup_options "${ask[@]}")
+        words+=' --help'
+        # Only the verbs that run a command take "--".
+        [[ $verb = ensemble || $verb = still-mine ]] || words+=' --'
         COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
 
