@@ -29,6 +29,8 @@ const Verb *cli_find_verb(const char *name);
 int cli_problem(const char *verb, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 int cmd_run(int argc, char **argv);
+int cmd_cron(int argc, char **argv);
+int cmd_lead(int argc, char **argv);
 int cmd_lock(int argc, char **argv);
 int cmd_still_mine(int argc, char **argv);
 int cmd_help(int argc, char **argv);

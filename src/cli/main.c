@@ -6,7 +6,9 @@
 
 const Verb cli_verbs[] = {
         {"run", "supervise a command with a unique small number (ZK_SEQUENCE)", cmd_run},
+        {"lead", "supervise a command on one host at a time, with others standing by", cmd_lead},
         {"lock", "run a command alone in the cluster, among readers, or as one of N", cmd_lock},
+        {"cron", "run a command at times, at most once for each in the whole cluster", cmd_cron},
         {"still-mine", "inside a command: whether its hold is provably ours", cmd_still_mine},
         {"ensemble", "start a local ensemble; health of any ensemble", cmd_ensemble},
         {"help", "explain a verb", cmd_help},

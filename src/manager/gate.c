@@ -19,6 +19,7 @@ int gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const Ga
                 r = recipe_gate_new(out, event, client, heart, config);
                 break;
         case GATE_CRON:
+                r = cron_gate_new(out, event, client, heart, config->cron);
                 break;
         }
         if (r < 0)

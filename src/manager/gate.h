@@ -22,7 +22,7 @@ enum GateEventKind {
         GATE_YIELD,    /* .text: to whom */
         GATE_LOST,     /* .text: why */
         GATE_CLOSED,
-        GATE_FAILED, /* .outcome, .text */
+        GATE_FAILED, /* .outcome, .text; with OUTCOME_OK there is nothing (more) to do: .status of the table */
 };
 
 typedef struct GateEvent {
@@ -30,6 +30,7 @@ typedef struct GateEvent {
         int64_t token;
         uint64_t deadline_usec;
         enum Outcome outcome;
+        int status;
         const char *text; /* valid until the handler returns */
 } GateEvent;
 

@@ -318,6 +318,11 @@ static void on_gate(void *userdata, const GateEvent *event)
                 feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_CLOSED});
                 break;
         case GATE_FAILED:
+                if (event->outcome == OUTCOME_OK) {
+                        log_info("%s: %s", unit->config.name, event->text);
+                        unit_gate_failed(unit, event->status);
+                        break;
+                }
                 log_error("%s: cannot get the %s: %s", unit->config.name, gate_noun(unit->gate), event->text);
                 unit_gate_failed(unit, event->outcome == OUTCOME_DENIED ? UNIT_EXIT_REFUSED : UNIT_EXIT_FAILURE);
                 break;

@@ -1,5 +1,6 @@
 #include "recipe/cron-schedule.h"
 
+#include <stdio.h>
 #include "util/civil.h"
 
 /* 29 February and a step of weekdays that must both fit: 40 years, across 2100. */
@@ -141,4 +142,16 @@ uint64_t cron_schedule_count(const CronSchedule *s, const Zone *zone, int64_t fr
         while (n < limit && (from = cron_schedule_next(s, zone, from)) < to)
                 n++;
         return n;
+}
+
+const char *cron_tick_to_string(int64_t tick, const Zone *zone, char buf[CRON_TICK_STRING_MAX])
+{
+        int32_t offset = zone_span(zone, tick).offset;
+        int64_t local = tick + offset, days = civil_floor(local, SECONDS_PER_DAY);
+        int second = (int)(local - days * SECONDS_PER_DAY), east = offset < 0 ? -offset : offset;
+        CivilDate date = civil_from_days(days);
+
+        snprintf(buf, CRON_TICK_STRING_MAX, "%04d-%02d-%02d %02d:%02d:%02d %c%02d%02d", (int)date.year, date.month, date.day,
+                second / 3600, second / 60 % 60, second % 60, offset < 0 ? '-' : '+', east / 3600, east / 60 % 60);
+        return buf;
 }

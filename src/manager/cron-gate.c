@@ -1,0 +1,290 @@
+/* The gate "turn": open for one run of a job at a time, when a tick is due and this host has claimed it.
+ * Carries out what the cron machine decides, hands the hold to the heart, and tells the machine what the
+ * clock on the wall says. The kernel reports when that clock is set (timerfd_create(2),
+ * TFD_TIMER_CANCEL_ON_SET), as well as a resume from suspend, so no tick is overslept. */
+#include "manager/cron-gate.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/timerfd.h>
+#include "manager/gate.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+typedef struct CronGate {
+        Gate gate;
+        Cron cron;
+        Client *client;
+        Heart *heart;
+        Timer timer;
+        sd_event_source *wall; /* the wall clock was set */
+        int wall_fd;
+        Hold hold;
+        bool renewed; /* the hold is in the heart's care */
+        bool told_other_schedule;
+        char name[256];
+} CronGate;
+
+static void step(CronGate *g, const Event *event);
+
+static void step_kind(CronGate *g, enum EventKind kind)
+{
+        Event event = {.kind = kind, .now_usec = clock_boottime_usec()};
+
+        step(g, &event);
+}
+
+static void on_reply(void *userdata, const Event *event)
+{
+        step(userdata, event);
+}
+
+static void on_timer(void *userdata)
+{
+        step_kind(userdata, EVENT_TIME);
+}
+
+static void stop_renewing(CronGate *g)
+{
+        if (g->renewed)
+                heart_remove(g->heart, &g->hold);
+        g->renewed = false;
+}
+
+static void on_held(CronGate *g, const Effect *effect)
+{
+        char text[300], tick[CRON_TICK_STRING_MAX];
+
+        g->renewed = true;
+        heart_add(g->heart, &g->hold);
+        snprintf(text, sizeof(text), "tick %s of '%s'", cron_tick_to_string(g->cron.tick, g->cron.rules.zone, tick), g->name);
+        gate_tell(&g->gate, (GateEvent){.kind = GATE_OPENED,
+                                    .text = text,
+                                    .token = effect->held.token,
+                                    .deadline_usec = effect->held.deadline_usec});
+}
+
+static void submit(CronGate *g, const Request *request)
+{
+        Event lost = {.kind = EVENT_REPLY, .now_usec = clock_boottime_usec()};
+
+        if (client_submit(g->client, request, on_reply, g) == 0)
+                return;
+        lost.reply = (Reply){.tag = request->tag, .outcome = OUTCOME_UNKNOWN};
+        step(g, &lost); /* asks again later */
+}
+
+static void perform_one(CronGate *g, const Effect *effect)
+{
+        switch (effect->kind) {
+        case EFFECT_REQUEST:
+                submit(g, &effect->request);
+                break;
+        case EFFECT_HELD:
+                on_held(g, effect);
+                break;
+        case EFFECT_WAITING:
+                gate_tell(&g->gate, (GateEvent){.kind = GATE_WAITING, .text = effect->waiting.text});
+                break;
+        case EFFECT_YIELD:
+                gate_tell(&g->gate, (GateEvent){.kind = GATE_YIELD, .text = effect->yield.text});
+                break;
+        case EFFECT_RELEASED:
+                gate_tell(&g->gate, (GateEvent){.kind = GATE_CLOSED});
+                break;
+        case EFFECT_FAILED:
+                gate_tell(&g->gate, (GateEvent){.kind = GATE_FAILED,
+                                            .outcome = effect->failed.outcome,
+                                            .status = g->cron.had_turn ? MAX(g->cron.status, 0) : 0,
+                                            .text = effect->failed.text});
+                break;
+        case EFFECT_TRACE:
+                log_debug("%s", effect->trace.text);
+                break;
+        case EFFECT_EXTENDED: /* the heart's */
+        case EFFECT_LOST:
+                break;
+        }
+}
+
+static void tell_other_schedule(CronGate *g)
+{
+        if (g->cron.other_schedule && !g->told_other_schedule)
+                log_warning("%s: another host, or an earlier start, has '%s' in %s; all hosts should have the same",
+                        g->cron.book_path, g->cron.book.schedule, g->cron.book.zone);
+        g->told_other_schedule = g->cron.other_schedule;
+}
+
+static void step(CronGate *g, const Event *event)
+{
+        Effects effects;
+
+        effects.n = 0;
+        cron_set_clock(&g->cron, (int64_t)clock_realtime_usec() - (int64_t)clock_boottime_usec());
+        cron_step(&g->cron, event, &effects);
+        tell_other_schedule(g);
+        for (size_t i = 0; i < effects.n; i++)
+                perform_one(g, &effects.items[i]);
+        timer_set(&g->timer, cron_deadline(&g->cron));
+}
+
+static void on_extended(Hold *hold, uint64_t deadline_usec)
+{
+        CronGate *g = CONTAINER_OF(hold, CronGate, hold);
+
+        gate_tell(&g->gate, (GateEvent){.kind = GATE_EXTENDED, .deadline_usec = deadline_usec});
+}
+
+static void on_lost(Hold *hold, const char *reason)
+{
+        CronGate *g = CONTAINER_OF(hold, CronGate, hold);
+
+        g->renewed = false;
+        gate_tell(&g->gate, (GateEvent){.kind = GATE_LOST, .text = reason});
+}
+
+/* --- the wall clock ----------------------------------------------------------------------------- */
+
+/* Armed for a time that never comes: it fires only when the clock is set. */
+static int watch_wall_clock(int fd)
+{
+        struct itimerspec never = {.it_value.tv_sec = INT32_MAX};
+
+        return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0 && errno != ECANCELED ?
+                -errno :
+                0;
+}
+
+static int on_wall_clock(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        uint64_t n;
+
+        if (read(fd, &n, sizeof(n)) < 0 && errno == EAGAIN)
+                return 0;
+        log_debug("the clock was set, or the host was suspended");
+        (void)watch_wall_clock(fd);
+        step_kind(userdata, EVENT_TIME);
+        return 0;
+}
+
+static int add_wall_clock(CronGate *g, sd_event *event)
+{
+        int r;
+
+        g->wall_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+        if (g->wall_fd < 0)
+                return -errno;
+        r = watch_wall_clock(g->wall_fd);
+        if (r < 0)
+                return r;
+        return sd_event_add_io(event, &g->wall, g->wall_fd, EPOLLIN, on_wall_clock, g);
+}
+
+/* --- the table ---------------------------------------------------------------------------------- */
+
+static void cron_gate_free(Gate *gate)
+{
+        CronGate *g = CONTAINER_OF(gate, CronGate, gate);
+
+        stop_renewing(g);
+        client_cancel(g->client, g);
+        g->wall = sd_event_source_disable_unref(g->wall);
+        g->wall_fd = fd_close(g->wall_fd);
+        timer_deinit(&g->timer);
+        free(g);
+}
+
+static void cron_gate_set_timing(Gate *gate, const Timing *timing)
+{
+        cron_set_timing(&CONTAINER_OF(gate, CronGate, gate)->cron, timing);
+}
+
+static void cron_gate_on_session(Gate *gate, const Event *event)
+{
+        step(CONTAINER_OF(gate, CronGate, gate), event);
+}
+
+static void cron_gate_open(Gate *gate)
+{
+        step_kind(CONTAINER_OF(gate, CronGate, gate), EVENT_START);
+}
+
+static void cron_gate_close(Gate *gate)
+{
+        CronGate *g = CONTAINER_OF(gate, CronGate, gate);
+
+        stop_renewing(g);
+        step_kind(g, EVENT_RELEASE);
+        step_kind(g, EVENT_DEAD); /* the tree is dead, which is all that a lost hold waits for */
+}
+
+static void cron_gate_lose(Gate *gate, const char *reason)
+{
+        CronGate *g = CONTAINER_OF(gate, CronGate, gate);
+
+        if (!g->renewed)
+                return;
+        stop_renewing(g);
+        claim_lose(&g->cron.claim, reason);
+}
+
+static void cron_gate_wedge(Gate *gate)
+{
+        claim_wedge(&CONTAINER_OF(gate, CronGate, gate)->cron.claim);
+}
+
+static void cron_gate_env(const Gate *gate, GateEnv *env)
+{
+        const CronGate *g = CONTAINER_OF(gate, CronGate, gate);
+
+        gate_env_add(env, "ZK_LOCK", "%s", g->name);
+        gate_env_add(env, "ZKSUP_TICK", "%" PRId64, g->cron.tick);
+}
+
+static void cron_gate_ended(Gate *gate, int status)
+{
+        cron_ended(&CONTAINER_OF(gate, CronGate, gate)->cron, status);
+}
+
+static const GateType type = {.noun = "turn",
+        .free = cron_gate_free,
+        .set_timing = cron_gate_set_timing,
+        .on_session = cron_gate_on_session,
+        .open = cron_gate_open,
+        .close = cron_gate_close,
+        .lose = cron_gate_lose,
+        .wedge = cron_gate_wedge,
+        .env = cron_gate_env,
+        .ended = cron_gate_ended};
+
+static void free_half_made(CronGate *g)
+{
+        cron_gate_free(&g->gate);
+}
+CLEANUP_DEFINE(CronGate, free_half_made);
+
+int cron_gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const struct CronGateConfig *config)
+{
+        CLEANUP(free_half_made) CronGate *g = calloc(1, sizeof(*g));
+        int r;
+
+        if (!g)
+                return -ENOMEM;
+        g->gate.type = &type;
+        g->client = client;
+        g->heart = heart;
+        g->wall_fd = -1;
+        g->hold = (Hold){.claim = &g->cron.claim, .extended = on_extended, .lost = on_lost};
+        list_init(&g->hold.link);
+        snprintf(g->name, sizeof(g->name), "%s", config->cron.name);
+        r = cron_init(&g->cron, &config->cron);
+        if (r == 0)
+                r = timer_init(&g->timer, event, SD_EVENT_PRIORITY_NORMAL, on_timer, g);
+        if (r == 0)
+                r = add_wall_clock(g, event);
+        if (r < 0)
+                return r;
+        *out = &TAKE(g)->gate;
+        return 0;
+}
