@@ -633,6 +633,7 @@ int unit_new(Unit **out, const UnitContext *context, const UnitConfig *config, U
         unit->context = *context;
         unit->config = *config;
         unit->timing = timing_unknown();
+        unit->deadline_usec = config->gateless ? LEASE_DEADLINE_NONE : 0;
         unit->handler = handler;
         unit->userdata = userdata;
         if (config->lead) /* on-lost has its time before the hold is given back */
