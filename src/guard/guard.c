@@ -53,6 +53,8 @@ typedef struct Guard {
  * the group or the namespace is empty, before we take it that somebody is there after all. */
 #define SETTLE_USEC 20000
 #define SETTLE_POLL_USEC 1000
+/* Should the timer ever refuse to be set, the deadline is looked at so often. */
+#define UNARMED_POLL_MSEC 5
 
 static Guard guard;
 static WireStart packet; /* as received last; a START stays until the fork is done */
@@ -72,11 +74,11 @@ static uint64_t lease_usec(const Guard *g)
 
 /* The socket never blocks us: the buffer holds more than a run has to say, and a supervisor that
  * does not read for so long is as good as dead. */
-static void tell(Guard *g, enum WireType type, int number, int64_t value)
+static bool tell(Guard *g, enum WireType type, int number, int64_t value)
 {
         WireMessage m = {.type = type, .number = number, .value = value};
 
-        (void)!send(g->options.socket_fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL);
+        return send(g->options.socket_fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(m);
 }
 
 /* The terminal changes hands only between the supervisor and the command: with the supervisor in
@@ -162,7 +164,8 @@ static void perform(Guard *g, const PolicyActions *a, const WireMessage *m)
                 tell(g, WIRE_STOPPING, (int)a->why, 0);
         if (a->set & POLICY_REPORT_EMPTY) {
                 g->fds[FD_EVENTS].fd = -1;
-                tell(g, WIRE_EMPTY, 0, 0);
+                /* A proof that does not arrive would be waited for for ever; our end is one too. */
+                g->quit |= !tell(g, WIRE_EMPTY, 0, 0);
         }
         if (a->set & POLICY_QUIT)
                 g->quit = true;
@@ -242,7 +245,8 @@ static void look(Guard *g)
         }
 }
 
-static void arm(Guard *g)
+/* Returns for how long poll() may wait besides: -1 for ever, as the timer will end it. */
+static int arm(Guard *g)
 {
         uint64_t usec = policy_deadline(&g->policy, lease_usec(g));
         struct itimerspec its = {0};
@@ -250,15 +254,17 @@ static void arm(Guard *g)
         if (g->ended)
                 usec = MIN(usec, now_usec() + SETTLE_POLL_USEC);
         if (usec == g->armed_usec)
-                return;
+                return -1;
         if (usec != UINT64_MAX) {
                 uint64_t kernel_usec = test_clock_timer(usec);
 
                 its.it_value.tv_sec = (time_t)(kernel_usec / 1000000);
                 its.it_value.tv_nsec = (long)(kernel_usec % 1000000) * 1000 + 1; /* all 0 would disarm */
         }
-        timerfd_settime(g->fds[FD_TIMER].fd, TFD_TIMER_ABSTIME, &its, NULL);
+        if (timerfd_settime(g->fds[FD_TIMER].fd, TFD_TIMER_ABSTIME, &its, NULL) < 0)
+                return UNARMED_POLL_MSEC;
         g->armed_usec = usec;
+        return -1;
 }
 
 static void on_message(Guard *g, ssize_t len)
@@ -316,10 +322,12 @@ static void run(Guard *g)
         while (!g->quit) {
                 struct signalfd_siginfo si;
                 uint64_t fired;
+                int n = poll(g->fds, N_FDS, arm(g));
 
-                arm(g);
-                if (poll(g->fds, N_FDS, -1) < 0)
+                if (n < 0)
                         continue;
+                if (n == 0)
+                        dispatch(g, POLICY_EVENT_TIMER, NULL);
                 if (g->fds[FD_SIGNAL].revents)
                         (void)!read(g->fds[FD_SIGNAL].fd, &si, sizeof(si));
                 if (g->fds[FD_TIMER].revents && read(g->fds[FD_TIMER].fd, &fired, sizeof(fired)) > 0) {
