@@ -96,7 +96,7 @@ static bool find_mine(Line *line, const char *id, const char *node, const char *
 void contend_line_read(Line *line, enum ContendRule rule, unsigned slots, const char *id, const char *node,
         const char *const *names, size_t n)
 {
-        Contender me, x;
+        Contender me = {0}, x;
         Stretch s = {INT64_MIN, INT64_MAX};
         size_t total = 0;
 
