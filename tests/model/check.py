@@ -52,6 +52,8 @@ def judge(output, wanted_to_fail):
     errors = re.search(r"errors: (\d+)", output)
     if not errors:
         return "the search gave no result"
+    if "invalid array index" in output:
+        return "the model is wrong"
     if wanted_to_fail:
         return None if int(errors[1]) > 0 and "assertion violated" in output else "there is no counterexample"
     if int(errors[1]) > 0:
@@ -76,7 +78,7 @@ def check(path, kind, options, comment, deep):
         complaint = build(model, options, directory, memory, "-O0" if kind == "fails" else "-O2")
         output = ""
         if complaint is None:
-            output = command(["./pan", f"-m{depth}"], cwd=directory).stdout
+            output = command(["./pan", f"-m{depth}", *(["-E"] if kind == "fails" else [])], cwd=directory).stdout
             complaint = judge(output, kind == "fails")
         states = re.search(r"(\d+(?:\.\d+)?(?:e\+\d+)?) states, stored", output)
         print(f"{'not ok' if complaint else 'ok'} - {model} {kind} {' '.join(options)}{'  ' if comment else ''}{comment}"
