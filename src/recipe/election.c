@@ -32,6 +32,7 @@ static bool find_preempting(const Election *e, const Reply *reply, Contender *be
         Contender x;
         bool found = false;
 
+        *best = (Contender){0};
         for (size_t i = 0; i < reply->n_children; i++)
                 if (contender_parse(reply->children[i], &x) && x.foreign && x.order < foreign)
                         foreign = x.order;
