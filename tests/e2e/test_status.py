@@ -288,4 +288,3 @@ def test_120_when_the_lease_runs_out(start):
     wait_for(lambda: not children_of(guard), 10, "the guard has ended the command")
     process.signal(signal.SIGCONT)
     assert process.wait() == 120, process
-
