@@ -50,7 +50,8 @@ def guard_killed(r):
 @fault()
 def both_killed(r):
     """SIGKILL to supervisor and guard: only a PID namespace kills then (--contain pidns)"""
-    r.contend(options=("--contain", "pidns"))
+    r.contain = "pidns"
+    r.contend()
     victims = [r.guard(), r.holder.pid]
     r.random.shuffle(victims)
 

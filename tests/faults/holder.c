@@ -12,10 +12,11 @@
  * process has just written into DIRECTORY/counter: it reads, sleeps for the 5 ms, and writes one more,
  * without any lock, so two lines with the same VALUE are a lost update. Other processes write 0.
  *
- * Every BEHAVIOUR but "obey" ignores TERM and leaves a daemon in a session of its own, which beats too:
+ * A BEHAVIOUR ignores TERM and leaves a daemon in a session of its own, which beats too, but for two:
  *
  *     daemon   no more than that
- *     obey     dies of TERM, all of it
+ *     alone    obeys TERM and has no daemon: the command that is easiest to supervise
+ *     obey     obeys TERM, both of it
  *     stop     the main process stops itself
  *     close    closes every descriptor but those of the oracles
  *     exec     the main process executes itself again and again
@@ -183,10 +184,11 @@ static bool begin(const char *directory)
 int main(int argc, char **argv)
 {
         const char *again = getenv("HOLDER_TREE"), *behaviour = argc == 3 ? argv[2] : "";
+        bool alone = strcmp(behaviour, "alone") == 0;
 
         if (argc != 3)
                 return 125;
-        if (strcmp(behaviour, "obey") != 0)
+        if (!alone && strcmp(behaviour, "obey") != 0)
                 signal(SIGTERM, SIG_IGN);
         if (again)
                 snprintf(tree, sizeof(tree), "%s", again);
@@ -194,7 +196,7 @@ int main(int argc, char **argv)
                 return 125;
         if (!again && strcmp(behaviour, "close") == 0)
                 close_others();
-        if (!again)
+        if (!again && !alone)
                 start_daemon(daemon_beats);
         if (strcmp(behaviour, "bomb") == 0)
                 start_bomb();

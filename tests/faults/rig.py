@@ -30,6 +30,9 @@ from zk_server import SCALE, wait_for  # noqa: E402
 TREE_SECONDS = 0.1  # a tree counts as running once it has been seen for so long
 KILL_SECONDS = 0.25  # for a tree that is killed because a process of ours died or stopped
 SLACK_SECONDS = 0.05
+# How the tree is kept together is drawn by lot for each run. "auto" is a cgroup where that is to be had.
+CONTAINMENTS = ("auto", "subreaper", "pidns")
+LOST = 120  # the exit status of a supervisor that has lost what it held
 
 
 class NotHere(Exception):
@@ -42,6 +45,11 @@ class Programs:
     def __init__(self, zksup, guard, holder, verb="lock"):
         self.zksup, self.guard, self.holder = (os.path.abspath(p) for p in (zksup, guard, holder))
         self.verb = verb
+
+    @property
+    def claim_kind(self):
+        """What the znodes of the claim are called."""
+        return "lock" if self.verb == "lock" else "sequence"
 
     def claim(self):
         """The arguments that claim the one thing contended for: "lock" a lock, "run" the one number."""
@@ -64,11 +72,12 @@ class Rig(netns.Lab):
 
 
 class Round:
-    """`fault` names the run, `seed` makes it repeatable, `programs` says what is tried."""
+    """`fault` and `index` name the run, `seed` makes it repeatable, `programs` says what is tried."""
 
-    def __init__(self, rig, fault, seed, directory, programs):
+    def __init__(self, rig, fault, index, seed, directory, programs):
         self.rig = self.lab = rig
-        self.random = random.Random(f"{seed}/{fault}")
+        self.index = index
+        self.random = random.Random(f"{seed}/{fault}/{index}")
         self.directory = pathlib.Path(directory)
         self.programs = programs
         self.witness = Witness(directory)
@@ -76,21 +85,22 @@ class Round:
         self.lease = rig.lease
         self.processes = []
         self.holder = self.waiter = None
-        self.struck = self.takeover = None
+        self.struck = self.finishing = None
         self.problems = []
         self.notes = []
         self.decreed = False  # an administrator has taken the exclusion away: an overlap is not ours
-        self.child_options = []
         self.healing = contextlib.ExitStack()
+        self.cleaning = contextlib.ExitStack()
         self.T = rig.session
+        self.contain = self.random.choice(CONTAINMENTS)
 
     # Starting things
 
-    def launch(self, host, name, argv, env=None):
+    def launch(self, host, name, argv, env=None, output=None):
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("ZKSUP_", "ZK_"))}
         environment.update({"ZKSUP_GUARD": self.programs.guard, **self.witness.environment, **(env or {})})
         with host.inside():
-            process = Zksup(argv, self.directory, name, environment, preexec_fn=netns.die_with_parent)
+            process = Zksup(argv, output or self.directory, name, environment, preexec_fn=netns.die_with_parent)
         self.processes.append(process)
         return process
 
@@ -100,11 +110,11 @@ class Round:
     def lock_argv(self, connect, options, command):
         verb, name = self.programs.claim()
         return [self.programs.zksup, *verb, "--connect", connect, "--root", self.root, "-v",
-                "--session-timeout", f"{self.T:g}s", *options, *name, "--", *command]
+                "--session-timeout", f"{self.T:g}s", "--contain", self.contain, *options, *name, "--", *command]
 
-    def supervise(self, number, connect=None, child="daemon", options=(), wrap=(), env=None):
+    def supervise(self, number, connect=None, child="daemon", options=(), wrap=(), env=None, output=None):
         argv = self.lock_argv(connect or self.lab.connect, options, self.command(child))
-        return self.launch(self.lab.hosts[number], f"host{number + 1}", [*wrap, *argv], env)
+        return self.launch(self.lab.hosts[number], f"host{number + 1}", [*wrap, *argv], env, output)
 
     def hold(self, connect=None, **how):
         """The first host holds the lock and its command runs."""
@@ -129,6 +139,10 @@ class Round:
 
     # Seeing things
 
+    def alive(self):
+        """The processes of all trees that are alive now."""
+        return self.witness.survivors({p.pid for p in self.processes})
+
     def await_tree(self, index, seconds=30.0):
         """Waits until `index` + 1 trees have been seen and the last has run for a moment."""
 
@@ -147,13 +161,15 @@ class Round:
                     return tree
             return None
 
-        self.takeover = wait_for(seen, seconds, f"a start after the fault; {self.witness.trees}")
-        return self.takeover
+        return wait_for(seen, seconds, f"a start after the fault; {self.witness.trees}")
 
     def await_kept(self, since, seconds=30.0):
-        """Waits until some tree, the old one or a new one, has run on for a session timeout after `since`."""
+        """Waits until some tree, the old one or a new one, has run on for a session timeout after `since`.
+        A supervisor that loses the lock ends. When both have, one after the other, they are started again."""
 
         def seen():
+            if self.holder.status == LOST and self.waiter.status == LOST:
+                self.holder, self.waiter = self.supervise(0), self.supervise(1)
             trees = self.witness.trees
             return trees[-1].last > since + self.T and trees[-1].last - trees[-1].first > TREE_SECONDS
 
@@ -189,6 +205,10 @@ class Round:
         """`undo` is called when the run is healed, or before that by heal()."""
         self.healing.callback(undo, *arguments)
 
+    def on_clean_up(self, undo, *arguments):
+        """... only when the run is over and its processes are gone."""
+        self.cleaning.callback(undo, *arguments)
+
     def heal(self):
         self.healing.close()
         self.lab.heal()
@@ -199,11 +219,8 @@ class Round:
     def finish(self):
         """Heals, lets whoever holds stop and the next one follow, and asks for the lock once more."""
         self.heal()
-        running = len(self.witness.trees)
-        if self.holder.status is None and self.waiter and self.waiter.status is None and not self.takeover:
-            self.holder.signal(signal.SIGTERM)
-            self.holder.wait()
-            self.await_tree(running)
+        self.finishing = time.monotonic()
+        self.hand_over()
         for process in self.processes:
             if process.status is None:
                 process.signal(signal.SIGCONT)
@@ -213,6 +230,19 @@ class Round:
         self.find_free()
         self.require_nothing_left()
 
+    def hand_over(self):
+        """If both still contend, whoever holds is asked to stop, and the other has to start."""
+        contenders = [p for p in (self.holder, self.waiter) if p and p.status is None]
+        if len(contenders) < 2:
+            return
+        trees = self.witness.trees
+        holding = [p for p in contenders if f"fencing token {trees[-1].token}" in p.err]
+        self.require(len(holding) == 1, f"one of {contenders} holds the lock and says so")
+        for process in holding:
+            process.signal(signal.SIGTERM)
+            process.wait()
+            self.await_tree(len(trees))
+
     def find_free(self):
         """Nobody holds it any more: a stranger gets it. Else somebody's nodes were left behind."""
         argv = self.lock_argv(self.lab.connect, ["--wait", "20s"], ["true"])
@@ -220,7 +250,7 @@ class Round:
         self.require(status == 0, f"the lock was not free in the end: status {status}")
 
     def require_nothing_left(self):
-        left = self.witness.survivors()
+        left = self.alive()
         self.survivors = len(left)
         self.require(not left, f"{len(left)} processes survived their supervisors")
         try:
@@ -239,30 +269,30 @@ class Round:
         for pid in self.witness.survivors() + self.witness.guards():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(Exception):
+            self.cleaning.close()
         self.lab.heal()
 
     def result(self):
         """The outcome as plain data: for the table and for --json."""
         trees = self.witness.trees
         verdict = self.witness.verdict()
+        # Hand-overs that the fault has caused, those in the end left out.
+        end = self.finishing or time.monotonic()
+        caused = [tree for tree in trees[1:] if self.struck and self.struck < tree.first < end]
+        margins = [margin for tree, margin in zip(trees[1:], self.witness.margins(trees)) if tree in caused]
         return {
             "overlaps": 0 if self.decreed else verdict.overlaps,
             "lost_updates": 0 if self.decreed else verdict.lost_updates,
             "token_violations": verdict.token_violations,
             "decreed_overlaps": verdict.overlaps if self.decreed else 0,
             "survivors": getattr(self, "survivors", 0),
-            "margin": self.fault_margin(trees),
-            "recovery": self.takeover.first - self.struck if self.takeover and self.struck else None,
+            "margin": min(margins, default=None),
+            "recovery": min((tree.first - self.struck for tree in caused), default=None),
+            "contain": self.contain,
             "problems": self.problems,
             "notes": self.notes,
         }
-
-    def fault_margin(self, trees):
-        """Of the hand-over that the fault has caused; None if the holder kept the lock."""
-        if not self.takeover:
-            return None
-        index = [tree.name for tree in trees].index(self.takeover.name)
-        return self.witness.margins(trees[: index + 1])[-1] if index else None
 
 
 __all__ = ["KILL_SECONDS", "NotHere", "Programs", "Rig", "Round", "is_alive", "wait_for"]

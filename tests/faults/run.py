@@ -5,6 +5,7 @@
     run.py --short                          a selection, in about two minutes: the form for CI
     run.py --long                           every fault, at least 30 runs each, then the controls and mutants
     run.py --control etcdctl|kazoo          a known bad supervisor in the same rig: it must be convicted
+    run.py --mutant NAME|all                a build with a safety rule broken (meson -Dmutate): likewise
     run.py --list                           what there is
 
 Needs root (network namespaces), Java and the packages of contrib/packages.txt; the programs are named
@@ -54,6 +55,8 @@ def parse(arguments):
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--control", action="append", choices=("etcdctl", "kazoo"), default=[])
+    parser.add_argument("--mutant", action="append", default=[], metavar="NAME|all",
+                        help="a build with a rule broken: it must be convicted")
     parser.add_argument("--rigs", type=int, default=1, metavar="N", help="laboratories at once (1)")
     parser.add_argument("--tick", type=int, default=200, metavar="MS", help="tickTime of the servers (200)")
     parser.add_argument("--session", type=float, metavar="SECONDS", help="session timeout (5 ticks)")
@@ -110,12 +113,17 @@ def work(options):
 
 
 def run_job(rig, job):
+    from controls import CONTROLS
     from rig import NotHere, Programs, Round
 
     started = time.monotonic()
     directory = rig.scratch / f"{job['fault']}-{job['index']}"
-    r = Round(rig, f"{job['fault']}/{job['index']}", job["seed"], directory, Programs(**job["programs"]))
-    answer = {"fault": job["fault"], "index": job["index"]}
+    kind = CONTROLS.get(job["control"], Round)
+    answer = {"fault": job["fault"], "index": job["index"], "control": job["control"], "seconds": 0.0}
+    try:
+        r = kind(rig, job["fault"], job["index"], job["seed"], directory, Programs(**job["programs"]))
+    except NotHere as why:
+        return {**answer, "skipped": str(why)}
     try:
         try:
             FAULTS[job["fault"]].run(r)
@@ -130,7 +138,7 @@ def run_job(rig, job):
     finally:
         r.clean_up()
     answer["seconds"] = time.monotonic() - started
-    if table.is_failure(answer):
+    if table.is_failure(answer) and not job["control"]:
         answer["said"] = {p.argv[1]: p.err[-4000:] for p in r.processes}
         keep = pathlib.Path(job["keep"]) / directory.name
         with contextlib.suppress(OSError):
@@ -213,18 +221,17 @@ def choose(options):
     return names
 
 
-def make_jobs(options, names, programs, seed):
+def make_jobs(options, names, runs, programs, seed, control=None):
     """Round robin, so that a run that is broken off has tried everything."""
-    runs = options.runs or (LONG_RUNS if options.long else 1)
     return [
         {"fault": name, "index": options.first + i, "seed": seed, "keep": os.path.abspath(options.keep),
-         "programs": {**programs, "verb": options.verb}}
+         "programs": {**programs, "verb": options.verb}, "control": control}
         for i in range(runs)
         for name in names
     ]
 
 
-def run_faults(options, names, programs, seed):
+def run_jobs(options, jobs):
     """Returns the answers; prints each as it comes."""
     answers = []
     out = open(options.json, "a", encoding="utf-8") if options.json else None
@@ -235,7 +242,7 @@ def run_faults(options, names, programs, seed):
         if out:
             print(json.dumps(answer), file=out, flush=True)
 
-    pool = Pool(options, make_jobs(options, names, programs, seed), on_answer)
+    pool = Pool(options, jobs, on_answer)
     try:
         pool.run()
     finally:
@@ -257,16 +264,68 @@ def main():
         print(table.listing(FAULTS.values()))
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    seed = options.seed or str(random.SystemRandom().randrange(1, 2**32))
-    print(f"seed {seed}")
-    begun = time.monotonic()
     try:
-        answers = run_faults(options, choose(options), find_programs(options), seed)
+        return run(options, options.seed or str(random.SystemRandom().randrange(1, 2**32)))
     except KeyboardInterrupt:
         print("run.py: broken off")
         return 1
+
+
+def run(options, seed):
+    from variants import MUTANTS, Variants
+
+    print(f"seed {seed}")
+    programs = find_programs(options)
+    variants = Variants()
+    mutants = list(MUTANTS) if options.long or "all" in options.mutant else options.mutant
+    try:
+        good = [try_control(options, c, programs, seed)
+                for c in options.control or (("etcdctl", "kazoo") if options.long else ())]
+        good += [try_mutant(options, mutant, {**programs, **variants.programs(mutant)}, seed) for mutant in mutants]
+        if not options.control and not options.mutant:
+            good.append(try_faults(options, programs, variants, seed))
+    finally:
+        variants.close()
+    return 0 if all(good) else 1
+
+
+def try_faults(options, programs, variants, seed):
+    """Whether everything held."""
+    begun = time.monotonic()
+    names = choose(options)
+    built = {name: {**programs, **variants.programs(FAULTS[name].variant)} for name in names if FAULTS[name].variant}
+    jobs = make_jobs(options, names, options.runs or (LONG_RUNS if options.long else 1), programs, seed)
+    for job in jobs:
+        job["programs"].update(built.get(job["fault"], {}))
+    answers = run_jobs(options, jobs)
     print(table.summary(answers, time.monotonic() - begun))
-    return 1 if any(map(table.is_failure, answers)) else 0
+    return not any(map(table.is_failure, answers))
+
+
+def try_mutant(options, mutant, programs, seed):
+    """Whether it was convicted. The faults made for it are tried until one does."""
+    from variants import MUTANT_RUNS, MUTANTS
+
+    print(f"mutant: {mutant}")
+    names = options.fault or MUTANTS.get(mutant) or choose(options)
+    for i, job in enumerate(make_jobs(options, names, options.runs or MUTANT_RUNS, programs, seed, "mutant")):
+        answer = run_jobs(options, [job])[0]
+        if answer.get("overlaps") or answer.get("survivors"):
+            print(f"{mutant}: convicted by {job['fault']}, run {i + 1}\n")
+            return True
+    print(f"{mutant}: LET PASS\n")
+    return False
+
+
+def try_control(options, control, programs, seed):
+    """Whether it was convicted: an overlap was seen."""
+    from controls import CONTROL_FAULTS, CONTROL_RUNS
+
+    names, runs = options.fault or CONTROL_FAULTS, options.runs or CONTROL_RUNS
+    print(f"control: {control}")
+    answers = run_jobs(options, make_jobs(options, names, runs, programs, seed, control))
+    print(table.conviction(control, answers) + "\n")
+    return any(a.get("overlaps") for a in answers) or all("skipped" in a for a in answers)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,11 @@ def line(answer):
     if "skipped" in answer:
         return f"{head} skipped: {answer['skipped']}"
     text = f"{head} margin {milliseconds(answer.get('margin'))} ms, next start after " \
-           f"{milliseconds(answer.get('recovery'))} ms ({answer['seconds']:.1f} s)"
+           f"{milliseconds(answer.get('recovery'))} ms ({answer['seconds']:.1f} s{', ' + answer['contain'] if 'contain' in answer else ''})"
     for note in answer.get("notes", ()):
         text += f"\n    {note}"
+    if answer.get("control"):
+        return text + f": {answer['overlaps']} overlaps, {answer['lost_updates']} lost updates"
     if not is_failure(answer):
         return text
     bad = [f"{answer[count]} {count}" for count in COUNTS if answer.get(count)] + list(answer["problems"])
@@ -74,6 +76,23 @@ def summary(answers, seconds):
     elif ran:
         text += f"OVERLAPS in {overlaps} of {len(ran)} fault events.\n"
     return text + f"{len(ran) - failed} passed, {failed} failed in {seconds:.1f}s"
+
+
+def conviction(control, answers):
+    """Per fault, in how many runs a control let two run at once."""
+    lines = [f"{control}: two at once"]
+    for name, found in group(answers).items():
+        ran = [a for a in found if "skipped" not in a]
+        convicted = [a for a in ran if a.get("overlaps")]
+        margins = [a["margin"] for a in ran if a.get("margin") is not None]
+        lines.append(f"  {name}: in {len(convicted)} of {len(ran)} runs, smallest margin "
+                     f"{milliseconds(min(margins, default=None))} ms, "
+                     f"{sum(a.get('lost_updates', 0) for a in ran)} lost updates")
+    if all("skipped" in a for a in answers):
+        lines.append("  NOT TRIED")
+    elif not any(a.get("overlaps") for a in answers):
+        lines.append("  LET PASS: the rig sees nothing, or the control has become good")
+    return "\n".join(lines)
 
 
 def listing(faults):

@@ -80,10 +80,10 @@ class Witness:
             token_violations=sum(b < a for a, b in zip(tokens, tokens[1:])),
         )
 
-    def survivors(self):
-        """All live processes of all trees. Supervisors and guards are not part of a tree, but share
-        its mark: `guards` finds those."""
-        return marked_processes(self.marker)
+    def survivors(self, without=()):
+        """All live processes of all trees. Guards are not part of a tree, but share its mark (`guards`
+        finds those), and so do supervisors: their pids are given in `without`."""
+        return marked_processes(self.marker, without)
 
     def guards(self):
         """Guards, and inits of PID namespaces, that are still there."""
