@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include "recipe/cron-schedule.h"
 #include "util/civil.h"
 #include "util/clock.h"
