@@ -161,9 +161,15 @@ static void on_record(Successor *s, const Reply *reply, uint64_t now_usec)
         }
 }
 
-static void on_list(Successor *s, const Reply *reply)
+static void on_list(Successor *s, const Reply *reply, uint64_t now_usec)
 {
-        s->read_list = false;
+        bool after_record = s->after_record;
+
+        s->read_list = s->after_record = false;
+        if (reply->outcome != OUTCOME_OK && after_record) {
+                set_bare(s, s->record_version, now_usec);
+                return;
+        }
         if (reply->outcome != OUTCOME_OK) {
                 s->read_record = true; /* gone, or no longer shared */
                 return;
@@ -218,7 +224,7 @@ static void on_answer(Successor *s, const Event *event)
                 s->read_record = event->reply.outcome == OUTCOME_OK;
                 break;
         case ASKED_LIST:
-                on_list(s, &event->reply);
+                on_list(s, &event->reply, event->now_usec);
                 break;
         case ASKED_GRANT:
                 on_grant(s, &event->reply, event->now_usec);

@@ -136,6 +136,9 @@ Reply fake_apply(Fake *fake, int64_t session, void *owner, const Request *reques
 
 void fake_end_session(Fake *fake, int64_t session)
 {
+        for (size_t i = fake->n_watches; i-- > 0;)
+                if (fake->watches[i].session == session)
+                        fake->watches[i] = fake->watches[--fake->n_watches];
         tree_end_session(&fake->tree, ++fake->zxid, session);
         fire(fake);
 }

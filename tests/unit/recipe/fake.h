@@ -6,7 +6,7 @@
 #include "recipe/effect.h"
 #include "sim/tree.h"
 
-#define FAKE_WATCHES_MAX 64
+#define FAKE_WATCHES_MAX 512
 
 typedef struct FakeWatch {
         int64_t session;

@@ -57,8 +57,10 @@ static void heed(Player *p, const Effect *e)
                 snprintf(p->text, sizeof(p->text), "%s", e->failed.text);
                 break;
         case EFFECT_TRACE:
-                if (strlen(p->trace) + strlen(e->trace.text) + 2 < sizeof(p->trace))
-                        strcat(strcat(p->trace, e->trace.text), "\n");
+                if (strlen(p->trace) + strlen(e->trace.text) + 2 > sizeof(p->trace)) /* forget the first half */
+                        memmove(p->trace, p->trace + sizeof(p->trace) / 2,
+                                strlen(p->trace + sizeof(p->trace) / 2) + 1);
+                strcat(strcat(p->trace, e->trace.text), "\n");
                 break;
         case EFFECT_EXTENDED:
         case EFFECT_LOST:
@@ -90,18 +92,30 @@ void game_start(Game *g, Player *p)
         game_step(g, p, (Event){.kind = EVENT_START});
 }
 
-Player *game_join(Game *g, size_t i, const RecipeType *recipe, void *machine)
+Player *game_join_as(Game *g, size_t i, int64_t session, const RecipeType *recipe, void *machine)
 {
         Player *p = &g->players[i];
 
-        p->recipe = recipe;
-        p->machine = machine;
-        attach(g, p, 100 + (int64_t)i);
+        *p = (Player){.recipe = recipe, .machine = machine};
+        attach(g, p, session);
         game_start(g, p);
         return p;
 }
 
-static void pass_watches(Game *g)
+Player *game_join(Game *g, size_t i, const RecipeType *recipe, void *machine)
+{
+        return game_join_as(g, i, 100 + (int64_t)i, recipe, machine);
+}
+
+bool game_has_session(const Game *g, int64_t session)
+{
+        for (size_t i = 0; i < PLAYERS; i++)
+                if (g->players[i].machine && g->players[i].session == session)
+                        return true;
+        return false;
+}
+
+void game_pass_watches(Game *g)
 {
         FakeWatch watch;
 
@@ -130,7 +144,7 @@ void game_answer(Game *g, Player *p)
 
         reply.sent_usec = g->now;
         game_step(g, p, (Event){.kind = EVENT_REPLY, .reply = reply});
-        pass_watches(g);
+        game_pass_watches(g);
 }
 
 static void suspend(Game *g, Player *p, bool applied)
@@ -153,7 +167,7 @@ void game_lose_reply(Game *g, Player *p, bool applied)
         assert_true(p->n_asked > 0);
         suspend(g, p, applied);
         attach(g, p, p->session);
-        pass_watches(g);
+        game_pass_watches(g);
 }
 
 void game_expire(Game *g, Player *p)
@@ -163,8 +177,8 @@ void game_expire(Game *g, Player *p)
         p->held = false;
         game_step(g, p, (Event){.kind = EVENT_SESSION, .session = {.change = SESSION_EXPIRED}});
         assert_int_equal(p->n_asked, 0);
-        pass_watches(g);
-        attach(g, p, p->session + 1000);
+        game_pass_watches(g);
+        attach(g, p, p->session + 100000000);
 }
 
 void game_crash(Game *g, Player *p)
@@ -178,7 +192,7 @@ void game_crash(Game *g, Player *p)
 void game_end_session(Game *g, Player *p)
 {
         fake_end_session(&g->fake, p->session);
-        pass_watches(g);
+        game_pass_watches(g);
 }
 
 void game_settle(Game *g)
@@ -186,7 +200,7 @@ void game_settle(Game *g)
         for (unsigned rounds = 0; rounds < 500; rounds++) {
                 bool any = false;
 
-                pass_watches(g);
+                game_pass_watches(g);
                 for (size_t i = 0; i < PLAYERS; i++) {
                         Player *p = &g->players[i];
                         uint64_t when;
@@ -223,7 +237,7 @@ enum Outcome game_renew(Game *g, Player *p)
         Request request = {.kind = REQUEST_MULTI, .path = claim->node, .ops = ops, .n_ops = 2};
         Reply reply = fake_apply(&g->fake, p->session, NULL, &request);
 
-        pass_watches(g);
+        game_pass_watches(g);
         return reply.outcome;
 }
 
@@ -231,7 +245,7 @@ void game_release(Game *g, Player *p)
 {
         p->held = p->released = false;
         game_step(g, p, (Event){.kind = EVENT_RELEASE});
-        pass_watches(g);
+        game_pass_watches(g);
 }
 
 void game_lose(Game *g, Player *p, const char *reason)
@@ -259,4 +273,16 @@ const char *game_find(const Game *g, const char *path, const char *part)
                 if (strstr(strrchr(child->path, '/'), part))
                         return child->path;
         return NULL;
+}
+
+static void print_below(const Znode *node)
+{
+        print_message("%s owner %lld version %d\n", node->path, (long long)node->stat.ephemeral_owner, node->stat.version);
+        for (const Znode *child = node->children; child; child = child->next)
+                print_below(child);
+}
+
+void game_print(const Game *g)
+{
+        print_below(g->fake.tree.root);
 }

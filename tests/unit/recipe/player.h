@@ -40,6 +40,9 @@ int game_tear_down(void **state);
 
 /* Player I gets MACHINE, a session, and asks. */
 Player *game_join(Game *game, size_t i, const RecipeType *recipe, void *machine);
+Player *game_join_as(Game *game, size_t i, int64_t session, const RecipeType *recipe, void *machine);
+/* Whether a player that has not crashed has it. */
+bool game_has_session(const Game *game, int64_t session);
 void game_step(Game *game, Player *player, Event event);
 void game_start(Game *game, Player *player);
 /* Its oldest request: applied and answered, and all watches delivered. */
@@ -63,6 +66,10 @@ void game_release(Game *game, Player *player);
 /* lease.h says that it is lost, and the tree is dead. */
 void game_lose(Game *game, Player *player, const char *reason);
 
+/* Delivers the watches that have fired; all but fake_ functions do that themselves. */
+void game_pass_watches(Game *game);
+/* The tree, for a test that fails. */
+void game_print(const Game *game);
 size_t game_children(const Game *game, const char *path);
 /* Below PATH, the first child whose name contains PART; NULL: none. */
 const char *game_find(const Game *game, const char *path, const char *part);
