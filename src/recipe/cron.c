@@ -404,7 +404,10 @@ static void on_ended(Cron *c, const Event *event, Effects *effects)
 
         if (event->reply.outcome == OUTCOME_OK) {
                 c->unsure = false;
-                if (c->phase == CRON_ENDING)
+                c->book_done = true;
+                if (c->phase == CRON_ENDING && c->grant_gone)
+                        end(c, event->now_usec, effects); /* the node is left */
+                else if (c->phase == CRON_ENDING)
                         ended(c, effects, "the run is in the book");
                 else
                         next(c, effects);
