@@ -245,10 +245,12 @@ bool lead_is_idle(const Lead *lead)
         return lead->phase == PHASE_IDLE && !standby_runs(lead);
 }
 
-void lead_signal(Lead *lead, int signal)
+bool lead_signal(Lead *lead, int signal)
 {
-        if (standby_runs(lead))
-                unit_signal(lead->standby, signal);
+        if (!standby_runs(lead))
+                return false;
+        unit_signal(lead->standby, signal);
+        return true;
 }
 
 /* --- life --------------------------------------------------------------------------------------- */

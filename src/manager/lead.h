@@ -59,5 +59,5 @@ void lead_follow(Lead *lead, bool follow);
 /* SIGKILL to standby and on-lost. */
 void lead_kill(Lead *lead);
 bool lead_is_idle(const Lead *lead);
-/* To the standby, if it runs. */
-void lead_signal(Lead *lead, int signal);
+/* To the standby; returns whether it runs. */
+bool lead_signal(Lead *lead, int signal);

@@ -744,8 +744,8 @@ void unit_signal(Unit *unit, int signal)
 {
         if (unit->machine.tree && unit->spawn)
                 (void)spawn_signal(unit->spawn, signal);
-        else if (unit->lead)
-                lead_signal(unit->lead, signal);
+        else if (unit->lead && lead_signal(unit->lead, signal))
+                return;
         else if (signal == SIGTSTP && unit->config.terminal)
                 (void)raise(SIGSTOP);
         else if (ends_wait(unit, signal))
