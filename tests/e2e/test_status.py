@@ -30,6 +30,7 @@ class Verb(NamedTuple):
 VERBS = [
     Verb("run", ["--restart", "never", "--max", "1"], "sequence/default"),
     Verb("lock", ["job"], "lock/job"),
+    Verb("lead", ["job", "--restart", "never"], "election/job"),
 ]
 
 
@@ -183,6 +184,10 @@ def holder(run_zksup, verb):
     return process
 
 
+HAVE_WAIT = [v for v in VERBS if v.name != "lead"]
+
+
+@pytest.mark.parametrize("verb", HAVE_WAIT, ids=str, indirect=True)
 @pytest.mark.parametrize("limit", ["300ms", "0"])
 def test_124_when_it_is_not_acquired_within_wait(start, holder, limit):
     process = start("--wait", limit)
@@ -195,6 +200,7 @@ def test_124_at_once_with_no_wait(start, holder):
     assert start("--no-wait").wait() == 124
 
 
+@pytest.mark.parametrize("verb", HAVE_WAIT, ids=str, indirect=True)
 def test_wait_does_not_end_what_has_begun(start):
     assert start("--wait", "300ms", command=shell("sleep 1; exit 3")).wait() == 3
 
