@@ -73,7 +73,7 @@ static void on_held(Actor *actor, const Effect *effect)
                 actor->type->name, hold, (unsigned long long)effect->held.token,
                 ((double)effect->held.deadline_usec - (double)host_now(host)) / 1e6);
         actor->is_held = true;
-        actor->is_lost = false;
+        actor->is_lost = actor->is_yielding = false;
         actor->hold = hold;
         actor->deadline_usec = effect->held.deadline_usec;
         oracle_granted(host->oracle, hold, host->id, effect->held.token);
@@ -95,6 +95,9 @@ static void on_dead(void *object, void *payload, uint64_t incarnation)
                 host_tell(host, actor, (Event){.kind = EVENT_DEAD});
         } else if (!actor->is_held) {
                 return;
+        } else if (actor->is_yielding) {
+                actor->is_held = actor->is_yielding = false;
+                host_tell(host, actor, (Event){.kind = EVENT_RELEASE});
         } else if (payload) { /* stopped by the guard: the machine will say LOST, or the lease goes on */
                 if (now + child->timing.kill_usec + child->timing.grace_usec < actor->deadline_usec)
                         give_child(actor, actor->hold, actor->deadline_usec);
@@ -135,8 +138,20 @@ void actor_lose(Actor *actor, const char *why)
 {
         simulation_trace(
                 actor->host->simulation, "host %u: %s lost (%s)", actor->host->id, actor->type->name, why);
-        actor->is_held = false;
+        actor->is_held = actor->is_yielding = false;
         actor->is_lost = true;
+        if (actor->child->state == CHILD_NONE || actor->host->releases_early)
+                send_death(actor, true);
+        child_stop(actor->child);
+}
+
+static void on_yield(Actor *actor, const char *why)
+{
+        simulation_trace(
+                actor->host->simulation, "host %u: %s yields (%s)", actor->host->id, actor->type->name, why);
+        if (!actor->is_held || actor->is_yielding)
+                return;
+        actor->is_yielding = true;
         if (actor->child->state == CHILD_NONE || actor->host->releases_early)
                 send_death(actor, true);
         child_stop(actor->child);
@@ -175,8 +190,10 @@ static void perform(Actor *actor, const Effect *effect)
                 simulation_violate(host->simulation, "host %u: %s failed: %s", host->id, actor->type->name,
                         effect->failed.text);
                 break;
-        case EFFECT_WAITING:
         case EFFECT_YIELD:
+                on_yield(actor, effect->yield.text);
+                break;
+        case EFFECT_WAITING:
         case EFFECT_TRACE:
                 simulation_trace(
                         host->simulation, "host %u: %s: %s", host->id, actor->type->name, effect->trace.text);

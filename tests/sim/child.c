@@ -15,12 +15,25 @@ static uint64_t stop_usec(const Child *child)
         return usec_sub(child->page_usec, child->timing.kill_usec + child->timing.grace_usec);
 }
 
+static void executes(Child *child)
+{
+        child->is_seen = true;
+        oracle_executes(child->host->oracle, child->hold, child->host->id);
+}
+
+static void rests(Child *child)
+{
+        if (child->is_seen)
+                oracle_rests(child->host->oracle, child->hold, child->host->id);
+        child->is_seen = false;
+}
+
 static void die(Child *child)
 {
         Actor *actor = child->actor;
 
         if (child_is_executing(child)) {
-                oracle_rests(child->host->oracle, child->hold, child->host->id);
+                rests(child);
                 simulation_trace(child->host->simulation, "host %u: child of hold %u is dead",
                         child->host->id, child->hold);
         }
@@ -116,7 +129,7 @@ static void on_started(void *object, void *payload, uint64_t generation)
         }
         child->state = CHILD_RUNNING;
         simulation_trace(host->simulation, "host %u: child of hold %u executes", host->id, child->hold);
-        oracle_executes(host->oracle, child->hold, host->id);
+        executes(child);
         child_retire(child);
         arm_guard(child);
 }
@@ -176,8 +189,7 @@ void child_vanish(Child *child)
 
 void child_suspend(Child *child)
 {
-        if (child_is_executing(child))
-                oracle_rests(child->host->oracle, child->hold, child->host->id);
+        rests(child);
         child->generation++; /* its timers are set anew afterwards */
 }
 
@@ -211,6 +223,6 @@ void child_resume(Child *child)
                 die(child);
                 return;
         }
-        oracle_executes(host->oracle, child->hold, host->id);
+        executes(child);
         child_retire(child);
 }

@@ -31,6 +31,7 @@ typedef struct Child {
         uint64_t page_usec;  /* the deadline, local */
         uint64_t death_usec; /* STOPPING: local */
         bool by_guard;
+        bool is_seen; /* by the oracle, to execute */
 } Child;
 
 /* In the memory of the simulation. */

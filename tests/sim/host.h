@@ -37,6 +37,7 @@ typedef struct Actor {
         uint64_t deadline_usec;
         unsigned hold_base;    /* added to the number that the machine says */
         bool is_held, is_lost; /* by what the machine said; LOST is answered by EVENT_DEAD */
+        bool is_yielding;      /* held, but to be released once the tree is dead */
         bool is_failed;
 } Actor;
 

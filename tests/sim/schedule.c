@@ -66,6 +66,21 @@ static void draw_clocks(World *world)
                         rates[simulation_below(&world->simulation, ARRAY_SIZE(rates))];
 }
 
+static void draw_tenants(World *world, Random *r)
+{
+        TenantPlan *plan = &world->tenants;
+
+        plan->n_pools = random_below(r, 3) ? 1 : 2;
+        plan->slots = 1 + (unsigned)random_below(r, 3);
+        plan->has_priorities = plan->kind == TENANT_ELECTION && !plan->is_fair && random_below(r, 2);
+        plan->preempts = plan->has_priorities && random_below(r, 2);
+        world->give_up_percent = random_below(r, 2) ? 30 : 0;
+        for (unsigned pool = 0; plan->kind == TENANT_SEMAPHORE && pool < plan->n_pools; pool++)
+                world->oracle.limit[pool] = plan->slots;
+        if (plan->is_fair)
+                world->ensemble.container_usec = 3600 * USEC_PER_SEC; /* or the count in the queue begins anew */
+}
+
 static void draw_world(World *world, uint64_t seed, const Subject *subject)
 {
         static const uint64_t ticks[] = {500, 1000, 2000, 2000};
@@ -91,6 +106,8 @@ static void draw_world(World *world, uint64_t seed, const Subject *subject)
         world->plan.reuse = random_below(&r, 2) ? SEQUENCE_REUSE_SKIP : SEQUENCE_REUSE_WAIT;
         world->ensemble.refuses_moved = random_below(&r, 4) != 0;
         world->ensemble.container_usec = (1 + random_below(&r, 8)) * tick;
+        if (subject->is_tenant)
+                draw_tenants(world, &r);
         draw_clocks(world);
 }
 
@@ -104,7 +121,8 @@ bool schedule_run(World *world, uint64_t seed, const Subject *subject)
         timeout = world->hosts[0].plan.timeout_usec;
         world_boot(world);
         pace = simulation_between(s, timeout / 4, 2 * timeout);
-        simulation_after(s, simulation_below(s, 2 * timeout), on_fault, world, NULL, pace);
+        if (!subject->is_fair)
+                simulation_after(s, simulation_below(s, 2 * timeout), on_fault, world, NULL, pace);
         good = simulation_run(s, s->now_usec + simulation_between(s, 3 * timeout, 9 * timeout));
         if (good)
                 good = world_heal(world);

@@ -6,6 +6,7 @@
 #include "sim/ensemble.h"
 #include "sim/holder.h"
 #include "sim/naive.h"
+#include "sim/tenant.h"
 
 #define SCHEDULE_HOSTS 4
 
@@ -13,6 +14,9 @@
 typedef struct Subject {
         bool is_naive; /* else the real machines, with claim_mutant as it is */
         enum NaiveLease naive;
+        bool is_tenant; /* one of the recipes with a hold; else the sequence */
+        enum TenantKind tenant;
+        bool is_fair; /* nothing breaks, and who came first is served first */
         bool uses_monotonic; /* the mutant of the clock */
         bool releases_early; /* the mutant that takes the stop signal for the death of the tree */
 } Subject;
@@ -25,6 +29,8 @@ typedef struct World {
         unsigned n_hosts;
         Subject subject;
         HolderPlan plan;
+        TenantPlan tenants;
+        unsigned give_up_percent;
         bool is_healed;
         uint64_t n_faults;
         uint64_t heal_usec; /* from the healing until everybody was served */

@@ -189,8 +189,11 @@ bool simulation_step(Simulation *s)
 
 bool simulation_run(Simulation *s, uint64_t until_usec)
 {
-        while (!s->violated && s->n_heap > 0 && s->heap[0].at_usec <= until_usec)
+        while (!s->violated && s->n_heap > 0 && s->heap[0].at_usec <= until_usec) {
                 simulation_step(s);
+                if (s->n_events > SIMULATION_EVENTS_MAX)
+                        simulation_violate(s, "more than %d events: somebody asks in circles", SIMULATION_EVENTS_MAX);
+        }
         if (!s->violated)
                 s->now_usec = MAX(s->now_usec, until_usec);
         return !s->violated;

@@ -27,6 +27,9 @@ typedef struct Choices {
 /* Goes to the next combination, depth first. Returns false after the last one. */
 bool choices_next(Choices *choices);
 
+/* No schedule needs as many; the longest have a tenth. */
+#define SIMULATION_EVENTS_MAX 1000000
+
 typedef void (*SimulationFn)(void *object, void *payload, uint64_t number);
 
 typedef struct SimulationEvent {

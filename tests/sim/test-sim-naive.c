@@ -68,13 +68,13 @@ static bool play(uint64_t seed, const Subject *subject, unsigned server, Scene s
         }
         host_boot_at(&world.hosts[0], server);
         simulation_run(s, s->now_usec + TIMEOUT);
-        assert_int_equal(world.oracle.executing[1], 1);
+        assert_int_equal(world.oracle.holds[1].executing, 1);
         host_boot_at(&world.hosts[1], 2);
         simulation_run(s, s->now_usec + TIMEOUT + seed * 73000);
         scene(&world.ensemble, &world.hosts[0]);
         simulation_run(s, s->now_usec + 10 * TIMEOUT);
         if (!s->violated) /* else the scene did not come to its point */
-                assert_int_equal(world.oracle.executing[1], 2);
+                assert_int_equal(world.oracle.holds[1].executing, 2);
         world_clear(&world);
         return s->violated;
 }

@@ -7,6 +7,8 @@ static void spawn(Host *host, void *userdata)
 
         if (world->subject.is_naive)
                 host_add_actor(host, &naive_type, naive_new(host, world->subject.naive));
+        else if (world->subject.is_tenant)
+                tenant_spawn(host, &world->tenants);
         else
                 holder_spawn(host, &world->plan);
 }
@@ -22,6 +24,12 @@ void world_init(World *world, uint64_t seed, const Subject *subject, unsigned n_
         world->n_hosts = n_hosts;
         world->subject = *subject;
         world->plan = (HolderPlan){.n_pools = 1, .max = subject->is_naive ? 1 : max_number};
+        world->give_up_percent = 0;
+        world->tenants = (TenantPlan){.kind = subject->tenant,
+                .n_pools = 1,
+                .slots = (unsigned)max_number,
+                .give_up_percent = &world->give_up_percent,
+                .is_fair = subject->is_fair};
         world->is_healed = false;
         world->n_faults = world->heal_usec = 0;
         for (unsigned i = 0; i < n_hosts; i++) {
@@ -55,7 +63,9 @@ void world_deinit(World *world)
 
 static bool is_served(const World *world, unsigned host)
 {
-        for (unsigned pool = 0; pool < world->plan.n_pools; pool++)
+        unsigned n_pools = world->subject.is_tenant ? world->tenants.n_pools : world->plan.n_pools;
+
+        for (unsigned pool = 0; pool < n_pools; pool++)
                 if (world->oracle.served[host][pool] == 0)
                         return false;
         return true;
@@ -83,7 +93,7 @@ static void heal_hosts(World *world)
                 host->plan.restart_percent = 0;
                 host->plan.work_min_usec = 1000;
                 host->plan.work_max_usec = host->plan.timeout_usec / 4;
-                host->plan.pause_max_usec = host->plan.timeout_usec;
+                host->plan.pause_max_usec = host->plan.timeout_usec * (world->tenants.has_priorities ? 4 : 1);
                 for (unsigned k = 0; k < host->n_actors; k++) /* who works now, for that long still */
                         host_retire_child(host, &host->actors[k]);
         }
@@ -96,6 +106,7 @@ bool world_heal(World *world)
 
         simulation_trace(s, "everything is healed");
         world->is_healed = true;
+        world->give_up_percent = 0;
         ensemble_heal(&world->ensemble);
         heal_hosts(world);
         for (unsigned i = 0; i < world->n_hosts; i++)
@@ -103,6 +114,8 @@ bool world_heal(World *world)
         /* Servers find each other, sessions expire, records of the dead stand for W each, and all of
          * it with slow clocks; then the numbers go round. */
         limit = begin + 60 * world->ensemble.tick_usec + (15 + 5 * world->n_hosts) * timeout;
+        if (world->tenants.has_priorities) /* until the better ones all happen to pause */
+                limit += 100 * timeout;
         while (!is_everybody_served(world)) {
                 if (s->now_usec > limit) {
                         if (!world->ensemble.refuses_moved)
