@@ -250,6 +250,8 @@ class Round:
         self.require(status == 0, f"the lock was not free in the end: status {status}")
 
     def require_nothing_left(self):
+        for process in self.processes:
+            process.check_sanitizers()
         left = self.alive()
         self.survivors = len(left)
         self.require(not left, f"{len(left)} processes survived their supervisors")

@@ -14,7 +14,7 @@ OPTIONS = {"test_clock": ["-Dtest_clock=true"]}
 
 # mutant: the faults that show it
 MUTANTS = {
-    "kill_child_only": ["child-ignores-term", "supervisor-killed"],
+    "kill_child_only": ["supervisor-killed", "supervisor-stopped"],
     "no_wait": ["node-deleted", "follower-cut"],
     "release_early": ["stopped-by-request", "node-deleted"],
 }
