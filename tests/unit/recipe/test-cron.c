@@ -156,21 +156,30 @@ static void pass_watches(Fixture *f)
 
 static void *keep(Fixture *f, const void *data, size_t len)
 {
-        return memcpy(simulation_allocate(&f->fake.simulation, len + 1), len ? data : "", len);
+        char *copy = simulation_allocate(&f->fake.simulation, len + 1);
+
+        copy[len] = '\0';
+        return memcpy(copy, len ? data : "", len);
 }
 
 /* The tree keeps what it is given, and the machine uses its buffer again. */
 static Reply apply(Fixture *f, Actor *a, Request request)
 {
         Op ops[5];
+        Reply reply;
 
+        request.path = keep(f, request.path, strlen(request.path));
         request.data = keep(f, request.data, request.data_len);
         for (size_t i = 0; i < request.n_ops; i++) {
                 ops[i] = request.ops[i];
+                ops[i].path = keep(f, ops[i].path, strlen(ops[i].path));
                 ops[i].data = keep(f, ops[i].data, ops[i].data_len);
         }
         request.ops = ops;
-        return fake_apply(&f->fake, a->session, a, &request);
+        reply = fake_apply(&f->fake, a->session, a, &request);
+        if (request.kind == REQUEST_SET && reply.outcome == OUTCOME_OK)
+                reply.stat = reply.results[0].stat;
+        return reply;
 }
 
 /* One request of A: applied and answered. */
