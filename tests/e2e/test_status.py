@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 from kazoo.security import make_acl
 
-from harness import children_of
+from harness import children_of, is_alive
 from zk_server import free_ports, wait_for
 
 SIGNALS = {name: getattr(signal, "SIG" + name) for name in ("HUP", "INT", "QUIT", "KILL", "SEGV", "TERM", "USR1")}
@@ -24,7 +24,7 @@ class Verb(NamedTuple):
     queue: str  # where its znode is, below the root
 
     def __str__(self):
-        return self.name
+        return self.name + (" --slots" if "--slots" in self.options else "")
 
 
 VERBS = [
@@ -32,6 +32,10 @@ VERBS = [
     Verb("lock", ["job"], "lock/job"),
     Verb("lead", ["job", "--restart", "never"], "election/job"),
 ]
+# In line it is another program than lock; what it does with its command is the same.
+SLOTS = Verb("lock", ["job", "--slots", "1"], "semaphore/job/leases")
+WITH_SLOTS = [*VERBS, SLOTS]
+HAVE_WAIT = [v for v in WITH_SLOTS if v.name != "lead"]
 
 
 @pytest.fixture(params=VERBS, ids=str)
@@ -145,6 +149,15 @@ def test_125_for_a_command_that_is_not_ready_in_time(start):
     assert process.wait() == 125
 
 
+def test_125_when_the_guard_is_killed_and_the_status_lost_with_it(start):
+    process = running(start, "echo started; exec sleep 600")
+    (guard,) = children_of(process.pid)
+    (command,) = children_of(guard)
+    os.kill(guard, signal.SIGKILL)
+    assert process.wait() == 125, process
+    assert not is_alive(command)
+
+
 @pytest.mark.parametrize("words", [[], ["nope"], ["--nope"], ["lock"], ["lock", "--", "true"], ["lead", "--", "true"],
                                    ["lock", "a/b", "--", "true"], ["lead", "a/b", "--", "true"],
                                    ["lock", "a", "b", "--", "true"], ["lock", "a", "--slots", "0", "--", "true"],
@@ -184,9 +197,6 @@ def holder(run_zksup, verb):
     return process
 
 
-HAVE_WAIT = [v for v in VERBS if v.name != "lead"]
-
-
 @pytest.mark.parametrize("verb", HAVE_WAIT, ids=str, indirect=True)
 @pytest.mark.parametrize("limit", ["300ms", "0"])
 def test_124_when_it_is_not_acquired_within_wait(start, holder, limit):
@@ -195,7 +205,7 @@ def test_124_when_it_is_not_acquired_within_wait(start, holder, limit):
     assert ("--wait 300ms" if limit == "300ms" else "without waiting") in process.err, process
 
 
-@pytest.mark.parametrize("verb", [v for v in VERBS if v.name == "lock"], ids=str, indirect=True)
+@pytest.mark.parametrize("verb", [v for v in WITH_SLOTS if v.name == "lock"], ids=str, indirect=True)
 def test_124_at_once_with_no_wait(start, holder):
     assert start("--no-wait").wait() == 124
 
@@ -205,6 +215,7 @@ def test_wait_does_not_end_what_has_begun(start):
     assert start("--wait", "300ms", command=shell("sleep 1; exit 3")).wait() == 3
 
 
+@pytest.mark.parametrize("verb", WITH_SLOTS, ids=str, indirect=True)
 @pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "QUIT"])
 def test_a_signal_ends_the_wait_at_once(start, holder, name):
     process = start()
@@ -276,9 +287,18 @@ def test_a_grace_that_is_over_kills(start):
     assert process.wait() == 137, process
 
 
+@pytest.mark.parametrize("verb", [v for v in WITH_SLOTS if v.name == "lock"], ids=str, indirect=True)
+def test_a_signal_ends_what_hold_min_keeps_and_the_status_stays_the_commands(start):
+    process = start("--hold-min", "1h", command=shell("echo started; exit 5"))
+    process.wait_err("exited with status 5")
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 5, process
+
+
 # --- losing it ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("verb", WITH_SLOTS, ids=str, indirect=True)
 def test_120_when_the_hold_is_taken_away(start, verb, kazoo, root):
     process = running(start, "echo started; exec sleep 600", "--on-loss", "stop", "--session-timeout", "4s")
     for child in kazoo.get_children(f"{root}/{verb.queue}"):

@@ -149,6 +149,29 @@ def test_while_it_is_told_to_stop_in_order_the_hold_is_its_own(asker):
     assert run.wait_for(lambda a: a[0] == "stopping", "it asks while it stops")[2] == 0
 
 
+def test_of_a_leadership_only_what_runs_for_it_is_told_yes(run_zksup, zksup, tmp_path):
+    (tmp_path / "ask").write_text('"$ZKSUP" still-mine 2>&1; echo "$1 $?" >>"$OUT"\n')
+    out = tmp_path / "out"
+    ask = f"/bin/sh {tmp_path}/ask"
+    holder = run_zksup("lead", "x", "--", "sleep", "600", name="holder")
+    holder.wait_err("started")
+    run = run_zksup("lead", "x", "--standby", f"/bin/sh -c '{ask} standby; exec sleep 600'", "--on-won", f"{ask} on-won",
+                    "--on-lost", f"{ask} on-lost", "--restart", "never", "--", "/bin/sh", tmp_path / "ask", "command",
+                    env={"ZKSUP": zksup, "OUT": str(out)})  # fmt: skip
+    wait_for(lambda: out.exists() and "standby" in out.read_text(), 15, f"the standby has asked; {run!r}")
+    holder.stop()
+    assert run.wait() == 0
+    assert out.read_text().splitlines() == ["standby 1", "on-won 0", "command 0", "on-lost 1"]
+
+
+@pytest.mark.parametrize("options", [[], ["--shared"], ["--exclusive"], ["--slots", "2"]], ids=" ".join)
+def test_under_each_kind_of_lock_the_command_is_told_yes(run_zksup, zksup, options):
+    run = run_zksup("lock", "x", *options, "--", "sh", "-c", '"$0" still-mine -v; echo "$ZK_FENCE"', zksup)
+    assert run.wait() == 0
+    said, fence = run.out.splitlines()
+    assert said.endswith(f"fencing token {fence}"), said
+
+
 def test_verbose_says_for_how_long_and_with_which_token(run_zksup, zksup):
     run = run_zksup("run", "--restart", "never", "--", "sh", "-c", '"$0" still-mine -v; echo "$ZK_FENCE"', zksup)
     assert run.wait() == 0
