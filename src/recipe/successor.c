@@ -140,7 +140,7 @@ static void on_record(Successor *s, const Reply *reply, uint64_t now_usec)
 {
         char grant[sizeof(s->sights[0].grant)] = "";
 
-        s->read_record = s->read_list = false;
+        s->read_record = s->read_list = s->after_record = false;
         if (reply->outcome != OUTCOME_OK) {
                 set_gone(s);
                 return;
@@ -148,6 +148,8 @@ static void on_record(Successor *s, const Reply *reply, uint64_t now_usec)
         if (is_grant_name(reply, sizeof(grant)))
                 memcpy(grant, reply->data, reply->data_len);
         s->record_version = reply->stat.version;
+        s->record_czxid = reply->stat.czxid;
+        s->after_record = true;
         if (strcmp(grant, SUCCESSOR_SHARED) == 0) {
                 if (s->kind != SUCCESSOR_SHARED_BY)
                         s->n_sights = 0;
@@ -161,19 +163,27 @@ static void on_record(Successor *s, const Reply *reply, uint64_t now_usec)
         }
 }
 
-static void on_list(Successor *s, const Reply *reply, uint64_t now_usec)
+/* What the record says to be below it is not. Record and grant go in one multi: unless the same record is
+ * there still when it is read once more, both have gone since. */
+static void on_nothing_below(Successor *s, uint64_t now_usec)
 {
-        bool after_record = s->after_record;
-
-        s->read_list = s->after_record = false;
-        if (reply->outcome != OUTCOME_OK && after_record) {
+        if (s->after_record && s->empty_czxid == s->record_czxid) {
                 set_bare(s, s->record_version, now_usec);
                 return;
         }
+        s->empty_czxid = s->after_record ? s->record_czxid : 0;
+        s->read_record = true;
+}
+
+static void on_list(Successor *s, const Reply *reply, uint64_t now_usec)
+{
+        s->read_list = false;
         if (reply->outcome != OUTCOME_OK) {
-                s->read_record = true; /* gone, or no longer shared */
+                on_nothing_below(s, now_usec);
+                s->after_record = false;
                 return;
         }
+        s->after_record = false;
         for (size_t i = 0; i < s->n_sights; i++)
                 s->sights[i].listed = false;
         for (size_t i = 0; i < reply->n_children; i++) {
@@ -202,11 +212,9 @@ static void on_grant(Successor *s, const Reply *reply, uint64_t now_usec)
         } else if (s->kind == SUCCESSOR_SHARED_BY) {
                 sight->stale = false;
                 s->read_list = true;
-        } else if (s->after_record) {
-                set_bare(s, s->record_version, now_usec);
         } else {
-                s->read_record = true; /* what we were told of is gone: is there another? */
                 sight->stale = false;
+                on_nothing_below(s, now_usec);
         }
         s->after_record = false;
 }
@@ -217,7 +225,6 @@ static void on_answer(Successor *s, const Event *event)
         switch (s->asked) {
         case ASKED_RECORD:
                 on_record(s, &event->reply, event->now_usec);
-                s->after_record = true;
                 break;
         case ASKED_AWAIT:
                 s->await = false;
@@ -229,7 +236,9 @@ static void on_answer(Successor *s, const Event *event)
         case ASKED_GRANT:
                 on_grant(s, &event->reply, event->now_usec);
                 break;
-        case ASKED_TAKE:
+        case ASKED_TAKE: /* if it was renewed, it begins anew */
+                s->sights[s->current].stale = true;
+                s->sights[s->current].known = false;
                 s->read_list = true;
                 break;
         }
@@ -434,6 +443,7 @@ void successor_take_one(Successor *s, uint64_t now_usec, Effects *effects)
                 return;
         for (size_t i = 0; i < s->n_sights; i++)
                 if (due_usec(&s->sights[i]) <= now_usec) {
+                        s->current = i;
                         ask(s, effects, ASKED_TAKE, REQUEST_DELETE, grant_path(s, &s->sights[i]))->version =
                                 s->sights[i].version;
                         return;

@@ -46,6 +46,7 @@ typedef struct Successor {
         enum SuccessorAsked { ASKED_RECORD, ASKED_AWAIT, ASKED_LIST, ASKED_GRANT, ASKED_TAKE } asked;
         bool after_record; /* the grant is being read because the record has just named it */
         int32_t record_version;
+        int64_t record_czxid, empty_czxid; /* of the record read last; of the one that had nothing below it */
         bool is_crowded; /* the record has children that are no grants */
         Sight sights[SUCCESSOR_GRANTS_MAX];
         size_t n_sights, current;
