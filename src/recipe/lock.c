@@ -97,16 +97,30 @@ static void go_on(Lock *l, uint64_t now_usec, Effects *effects)
         }
 }
 
+/* In an election the record says who leads, and those who wait behind each other have a name only. */
+static bool describe_leader(const Lock *l, char *text, size_t size)
+{
+        char who[120];
+
+        if (!l->elects || !successor_describe_holder(&l->successor, who, sizeof(who)))
+                return false;
+        if (l->contend.state == CONTEND_FRONT)
+                snprintf(text, size, "led by %s; next in line", who);
+        else
+                snprintf(text, size, "position %zu in line, led by %s", l->contend.position, who);
+        return true;
+}
+
 static void describe(const Lock *l, uint64_t now_usec, char *text, size_t size)
 {
         const Contend *c = &l->contend;
 
-        if (c->state == CONTEND_FRONT && l->elects && !successor_is_wedged(&l->successor))
-                successor_describe_holder(&l->successor, text, size);
-        else if (c->state == CONTEND_FRONT || successor_is_wedged(&l->successor))
+        if (successor_is_wedged(&l->successor))
                 successor_describe(&l->successor, now_usec, text, size);
-        else if (c->ahead.foreign)
-                snprintf(text, size, "position %zu in line; a foreign client is ahead in %s '%.60s'", c->position, l->elects ? "election" : "lock", l->name);
+        else if (describe_leader(l, text, size))
+                return;
+        else if (c->state == CONTEND_FRONT)
+                successor_describe(&l->successor, now_usec, text, size);
         else
                 contend_describe(c, text, size);
 }
@@ -118,9 +132,10 @@ static void tell(Lock *l, uint64_t now_usec, Effects *effects)
 
         if (l->state != LOCK_QUEUE)
                 return;
-        if (l->contend.state == CONTEND_FRONT ? !l->successor.active || !successor_is_settled(&l->successor) :
-                                                l->contend.state != CONTEND_BEHIND)
+        if (l->contend.state == CONTEND_FRONT ? !l->successor.active : l->contend.state != CONTEND_BEHIND)
                 return;
+        if ((l->elects || l->contend.state == CONTEND_FRONT) && !successor_is_settled(&l->successor))
+                return; /* soon there is more to say */
         describe(l, now_usec, text, sizeof(text));
         if (strcmp(text, l->waiting) == 0)
                 return;
@@ -401,6 +416,24 @@ void lock_step(void *machine, const Event *event, Effects *effects)
         tell(l, event->now_usec, effects);
 }
 
+/* When what stands against a claim will no longer do so, as far as is known. */
+static uint64_t claimable_usec(const Lock *l)
+{
+        switch (l->successor.kind) {
+        case SUCCESSOR_UNKNOWN:
+        case SUCCESSOR_GONE:
+                return 0;
+        case SUCCESSOR_ONE:
+        case SUCCESSOR_BARE:
+                break;
+        case SUCCESSOR_SHARED_BY:
+                if (l->mode == LOCK_SHARED || l->successor.n_sights == 0)
+                        return 0;
+                break;
+        }
+        return successor_due_usec(&l->successor);
+}
+
 uint64_t lock_deadline(const void *machine)
 {
         const Lock *l = machine;
@@ -409,7 +442,7 @@ uint64_t lock_deadline(const void *machine)
         if (l->attached && !l->under_way)
                 when = MIN(when, l->retry_usec);
         if (can_go_on(l))
-                when = MIN(when, MAX(l->not_before_usec, successor_due_usec(&l->successor)));
+                when = MIN(when, MAX(l->not_before_usec, claimable_usec(l)));
         return when;
 }
 
