@@ -28,6 +28,8 @@ static ZnodeStat stat_from_zookeeper(const struct Stat *stat)
                 .czxid = stat->czxid,
                 .mzxid = stat->mzxid,
                 .pzxid = stat->pzxid,
+                .ctime_msec = stat->ctime,
+                .mtime_msec = stat->mtime,
                 .version = stat->version,
                 .cversion = stat->cversion,
                 .ephemeral_owner = stat->ephemeralOwner,

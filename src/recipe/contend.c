@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "recipe/contend-line.h"
+#include "util/civil.h"
 #include "util/clock.h"
 #include "util/macros.h"
 
@@ -248,6 +249,12 @@ static void read_ahead(ContendAhead *ahead, const Reply *reply)
                         *p = '?';
 }
 
+/* Who has marked its node was first in line then, and nobody comes in before it. */
+static bool was_first(const Contend *c)
+{
+        return c->ahead.grant[0] && !c->ahead.shared && !c->ahead.foreign && c->rule != CONTEND_ELECTION;
+}
+
 static enum ContendNews on_looked(Contend *c, const Reply *reply, Effects *effects)
 {
         if (reply->outcome != OUTCOME_OK || c->stirred) {
@@ -256,6 +263,7 @@ static enum ContendNews on_looked(Contend *c, const Reply *reply, Effects *effec
         }
         if (!c->looking_second) {
                 read_ahead(&c->ahead, reply);
+                c->ahead.since_msec = c->ahead.grant[0] ? reply->stat.mtime_msec : reply->stat.ctime_msec;
                 if (c->second[0]) {
                         c->looking_second = true;
                         go_on(c, effects);
@@ -263,14 +271,10 @@ static enum ContendNews on_looked(Contend *c, const Reply *reply, Effects *effec
                 }
         }
         c->failures = 0;
+        if (was_first(c) && c->rule == CONTEND_EXCLUSIVE)
+                c->position = 2; /* those before it have gone */
         enter(c, CONTEND_BEHIND, effects, c->ahead.grant[0] ? "the one ahead holds" : "watching the one ahead");
         return CONTEND_IS_BEHIND;
-}
-
-/* Who has marked its node was first in line then, and nobody comes in before it. */
-static bool was_first(const Contend *c)
-{
-        return c->ahead.grant[0] && !c->ahead.shared && !c->ahead.foreign && c->rule != CONTEND_ELECTION;
 }
 
 static enum ContendNews on_watch(Contend *c, const Event *event, Effects *effects)
@@ -592,14 +596,26 @@ static void describe_data(const char *data, char *text, size_t size)
         unsigned long long pid;
 
         if (sscanf(data, "%127s %llu %127[^\n]", host, &pid, unit) == 3)
-                snprintf(text, size, "unit '%.40s' on %.40s (process %llu)", unit, host, pid);
+                snprintf(text, size, "unit '%.30s' on %.30s (process %llu)", unit, host, pid);
         else
                 snprintf(text, size, "'%.60s'", data);
 }
 
+/* " since 2026-11-21 14:03:05 UTC", or nothing. */
+static void describe_since(int64_t msec, char *text, size_t size)
+{
+        int64_t seconds = civil_floor(msec, 1000), days = civil_floor(seconds, 86400), day_second = seconds - days * 86400;
+        CivilDate date = civil_from_days(days);
+
+        text[0] = '\0';
+        if (msec > 0)
+                snprintf(text, size, " since %04d-%02d-%02d %02d:%02d:%02d UTC", (int)date.year, (int)date.month,
+                        (int)date.day, (int)(day_second / 3600), (int)(day_second / 60 % 60), (int)(day_second % 60));
+}
+
 void contend_describe(const Contend *c, char *text, size_t size)
 {
-        char who[160];
+        char who[160], since[64];
 
         if (c->rule == CONTEND_SLOTS) {
                 snprintf(text, size, "%zu more than there are slots stand in line", c->n_ahead);
@@ -609,7 +625,8 @@ void contend_describe(const Contend *c, char *text, size_t size)
                 snprintf(who, sizeof(who), "a foreign client%s%.60s", c->ahead.text[0] ? " " : "", c->ahead.text);
         else
                 describe_data(c->ahead.text, who, sizeof(who));
-        snprintf(text, size, "position %zu in line, %s %s", c->position, c->ahead.grant[0] ? "held by" : "behind", who);
+        describe_since(c->ahead.since_msec, since, sizeof(since));
+        snprintf(text, size, "position %zu in line, %s %s%s", c->position, c->ahead.grant[0] ? "held by" : "behind", who, since);
 }
 
 static void copy_data(char data[CONTEND_DATA_MAX], const char *from)

@@ -88,7 +88,7 @@ typedef struct ContendAhead {
         bool shared, foreign;
         char text[CONTEND_DATA_MAX];  /* first line of its data */
         char grant[CONTEND_GRANT_MAX]; /* its mark: the name of the grant that it claimed with; "": none */
-        int64_t created_msec;          /* wall clock of the ensemble; 0: not known */
+        int64_t since_msec; /* wall clock of the ensemble: since when it holds or, unmarked, waits; 0: not known */
 } ContendAhead;
 
 typedef struct Contend {

@@ -10,6 +10,7 @@
 /* The Stat of a znode, ZooKeeper Programmer's Guide, "ZooKeeper Stat Structure". */
 typedef struct ZnodeStat {
         int64_t czxid, mzxid, pzxid;
+        int64_t ctime_msec, mtime_msec; /* wall clock of the ensemble, for people; 0: not known */
         int32_t version, cversion;
         int64_t ephemeral_owner;
         int32_t data_length, num_children;

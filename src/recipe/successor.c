@@ -469,15 +469,14 @@ bool successor_is_wedged(const Successor *s)
         return sight && sight->text.state == RECORD_WEDGED;
 }
 
-void successor_describe_holder(const Successor *s, char *text, size_t size)
+bool successor_describe_holder(const Successor *s, char *text, size_t size)
 {
         const Sight *sight = most_in_the_way(s);
 
         if (sight)
-                snprintf(text, size, "held by unit '%.40s' on %.40s (process %llu), until that ends or its lease does",
-                        sight->text.unit, sight->text.host, (unsigned long long)sight->text.pid);
-        else
-                snprintf(text, size, "for the record %.100s to go away", s->record);
+                snprintf(text, size, "unit '%.30s' on %.30s (process %llu)", sight->text.unit, sight->text.host,
+                        (unsigned long long)sight->text.pid);
+        return sight;
 }
 
 void successor_describe(const Successor *s, uint64_t now_usec, char *text, size_t size)

@@ -83,6 +83,6 @@ size_t successor_take_ops(Successor *successor, Op *ops);
 void successor_take_one(Successor *successor, uint64_t now_usec, Effects *effects);
 /* For people, after "waiting": what it is that we wait for. */
 void successor_describe(const Successor *successor, uint64_t now_usec, char *text, size_t size);
-/* The same where the holder may be alive and well. */
-void successor_describe_holder(const Successor *successor, char *text, size_t size);
+/* Where the holder may be alive and well: who it is. Returns whether that is known. */
+bool successor_describe_holder(const Successor *successor, char *text, size_t size);
 bool successor_is_wedged(const Successor *successor);

@@ -77,7 +77,7 @@ static void the_highest_priority_leads_next_but_does_not_disturb_who_leads(void 
 
         assert_true(a->held);
         assert_int_equal(a->yielded, 0);
-        assert_non_null(strstr(d->text, "held by unit 'web'"));
+        assert_non_null(strstr(d->text, "led by unit 'web'"));
         release(g, a);
         assert_true(d->held && !b->held && !c->held);
         release(g, d);
