@@ -195,6 +195,12 @@ void hook_set_deadline(Hook *hook, uint64_t deadline_usec)
                 spawn_set_deadline(hook->spawn, deadline_usec);
 }
 
+void hook_disown(Hook *hook)
+{
+        if (hook->started && hook->spawn)
+                spawn_disown(hook->spawn);
+}
+
 void hook_stop(Hook *hook, bool kill)
 {
         if (!hook->running)

@@ -35,6 +35,8 @@ CLEANUP_DEFINE(Hook, hook_free);
 /* START is copied but for the strings that env points to, which must stay until the end is told. */
 void hook_start(Hook *hook, const SpawnStart *start);
 void hook_set_deadline(Hook *hook, uint64_t deadline_usec);
+/* See spawn_disown(). */
+void hook_disown(Hook *hook);
 /* Asks it to end, or ends it. ENDED follows. */
 void hook_stop(Hook *hook, bool kill);
 bool hook_is_running(const Hook *hook);

@@ -186,6 +186,12 @@ void lead_set_deadline(Lead *lead, uint64_t deadline_usec)
                 hook_set_deadline(lead->won, deadline_usec);
 }
 
+void lead_disown(Lead *lead)
+{
+        if (lead->phase == PHASE_WON)
+                hook_disown(lead->won);
+}
+
 bool lead_is_preparing(const Lead *lead)
 {
         return lead->phase == PHASE_CLEARING || lead->phase == PHASE_WON;

@@ -44,6 +44,8 @@ void lead_on_session(Lead *lead, const Event *event);
 /* Before the command may start. Returns whether PREPARED or FAILED is to be waited for; else it may start. */
 bool lead_prepare(Lead *lead, int64_t token, uint64_t deadline_usec);
 void lead_set_deadline(Lead *lead, uint64_t deadline_usec);
+/* The leadership is lost, and whoever runs for it is told so when it asks. */
+void lead_disown(Lead *lead);
 bool lead_is_preparing(const Lead *lead);
 /* Stop preparing: FAILED follows, perhaps at once. */
 void lead_cancel(Lead *lead, bool kill);

@@ -307,6 +307,8 @@ static void on_gate(void *userdata, const GateEvent *event)
                 log_warning("%s: %s is lost: %s", unit->config.name, unit->hold, event->text);
                 if (unit->spawn)
                         spawn_disown(unit->spawn);
+                if (unit->lead)
+                        lead_disown(unit->lead);
                 feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_LOST});
                 break;
         case GATE_YIELD:

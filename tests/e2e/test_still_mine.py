@@ -164,6 +164,18 @@ def test_of_a_leadership_only_what_runs_for_it_is_told_yes(run_zksup, zksup, tmp
     assert out.read_text().splitlines() == ["standby 1", "on-won 0", "command 0", "on-lost 1"]
 
 
+def test_a_hook_for_a_leadership_that_was_taken_away_is_told_no(run_zksup, zksup, kazoo, root, tmp_path):
+    out = tmp_path / "out"
+    (tmp_path / "ask").write_text("trap '' TERM\nwhile :; do \"$ZKSUP\" still-mine -q; echo $? >>\"$OUT\"; sleep 0.05; done")
+    run = run_zksup("lead", "x", "--session-timeout", "10s", "--grace", "3s", "--on-loss", "stop", "--on-won",
+                    f"/bin/sh {tmp_path}/ask", "--hook-timeout", "1h", "--", "true",
+                    env={"ZKSUP": zksup, "OUT": str(out)})  # fmt: skip
+    wait_for(lambda: out.exists() and "0" in out.read_text(), 15, f"the hook is told yes; {run!r}")
+    (candidate,) = kazoo.get_children(f"{root}/election/x")
+    kazoo.delete(f"{root}/election/x/{candidate}")
+    wait_for(lambda: "1" in out.read_text(), 15, f"the hook is told no while it is being stopped; {run!r}")
+
+
 @pytest.mark.parametrize("options", [[], ["--shared"], ["--exclusive"], ["--slots", "2"]], ids=" ".join)
 def test_under_each_kind_of_lock_the_command_is_told_yes(run_zksup, zksup, options):
     run = run_zksup("lock", "x", *options, "--", "sh", "-c", '"$0" still-mine -v; echo "$ZK_FENCE"', zksup)
