@@ -86,6 +86,27 @@ static void the_highest_priority_leads_next_but_does_not_disturb_who_leads(void 
         assert_true(b->held);
 }
 
+/* The leader may go at any time while its record is looked at: what was half read is not believed. */
+static void who_preempts_leads_whenever_the_leader_gives_way(void **state)
+{
+        Game *g = *state;
+
+        for (int answers = 0; answers < 6; answers++) {
+                Player *a = begin_and_settle(g, 0, 0, false), *b;
+
+                assert_true(a->held);
+                b = begin(g, 1, 5, true);
+                for (int i = 0; i < answers && b->n_asked; i++)
+                        game_answer(g, b);
+                game_release(g, a);
+                while (a->n_asked)
+                        game_answer(g, a);
+                game_settle(g);
+                assert_true(b->held);
+                release(g, b);
+        }
+}
+
 static void who_preempts_is_yielded_to_once_and_the_leader_stands_anew(void **state)
 {
         Game *g = *state;
@@ -157,6 +178,7 @@ int main(void)
                 T(the_oldest_of_equals_leads_and_then_the_next),
                 T(the_data_of_a_candidate_is_its_participant_and_nobody_changes_it),
                 T(the_highest_priority_leads_next_but_does_not_disturb_who_leads),
+                T(who_preempts_leads_whenever_the_leader_gives_way),
                 T(who_preempts_is_yielded_to_once_and_the_leader_stands_anew),
                 T(nobody_of_ours_passes_a_foreign_candidate),
                 T(after_a_crash_the_next_one_leads_as_soon_as_w_has_run_out),
