@@ -7,7 +7,7 @@
 #include "manager/cron-gate.h"
 #include "util/clock.h"
 
-#define USAGE "cron [OPTION]... NAME SCHEDULE -- COMMAND [ARGUMENT]..."
+#define USAGE "cron NAME SCHEDULE [OPTION]... -- COMMAND [ARGUMENT]..."
 #define WITHIN_UNSET (UINT64_MAX - 2)
 #define TICK_NOW_WITHIN_USEC (60 * USEC_PER_SEC)
 
@@ -129,8 +129,11 @@ static int run(Supervise *s, CronOptions *o, char **command)
                 .timeout_usec = o->timeout_usec,
                 .tick_now = o->tick_now,
                 .text = s->record};
-        s->unit.policy.release_after_run = !o->tick_now;
-        s->unit.policy.reacquire = !o->tick_now;
+        if (!o->tick_now) {
+                s->unit.policy.restart = UNIT_RESTART_ALWAYS;
+                s->unit.policy.release_after_run = true;
+                s->unit.policy.reacquire = true;
+        }
         s->unit.gate = (GateConfig){.kind = GATE_CRON, .cron = &gate};
         status = supervise_run(s);
         s->manager = manager_free(s->manager); /* before the zone */
