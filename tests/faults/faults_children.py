@@ -1,10 +1,12 @@
 """Commands that behave badly, each under a fault that must end them in time."""
 
+import contextlib
 import os
+import pathlib
 import signal
 
 from registry import fault
-from rig import KILL_SECONDS
+from rig import KILL_SECONDS, NotHere
 
 
 def end_it(r, child):
@@ -39,6 +41,35 @@ def child_ignores_term(r):
 def child_stops_itself(r):
     """SIGSTOP to itself"""
     end_it(r, "stop")
+
+
+@fault()
+def child_frozen(r):
+    """its control group is frozen by somebody else"""
+    r.contain = "auto"
+    r.contend()
+    group = control_group(r)
+    r.heals(thaw, group)
+    r.strike((group / "cgroup.freeze").write_text, "1")
+    r.lab.cut(r.lab.hosts[0])
+    r.await_takeover()
+    r.require_dead_within(r.lease.lease, "frozen and cut")
+
+
+def control_group(r):
+    """Of a process of the command; one made for it by zksup."""
+    for line in pathlib.Path(f"/proc/{r.alive()[0]}/cgroup").read_text().splitlines():
+        if line.startswith("0::"):
+            for mount in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup"):
+                group = pathlib.Path(mount + line[3:])
+                if "zksup" in line and (group / "cgroup.freeze").exists():
+                    return group
+    raise NotHere("zksup cannot make control groups here")
+
+
+def thaw(group):
+    with contextlib.suppress(OSError):  # gone with its last process
+        (group / "cgroup.freeze").write_text("0")
 
 
 @fault(short=True)

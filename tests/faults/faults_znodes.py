@@ -12,7 +12,7 @@ from kazoo.client import KazooClient
 from kazoo.exceptions import NoNodeError, NotEmptyError
 
 from registry import fault
-from rig import wait_for
+from rig import NotHere, wait_for
 
 HERE = pathlib.Path(__file__).parent
 FOREIGN_SECONDS = 0.5
@@ -133,6 +133,8 @@ def all_deleted_again_and_again(r):
 @fault()
 def kazoo_in_the_queue(r):
     """a kazoo lock between two of ours: a clean hand-over to it, and from it"""
+    if r.programs.verb != "lock":
+        raise NotHere("kazoo's lock stands in no other queue")
     r.hold()
     foreign = r.launch(r.lab.hosts[1], "kazoo", [
         sys.executable, str(HERE / "kazoo_lock.py"), "--hold", str(FOREIGN_SECONDS), "--token", "0", r.lab.connect,

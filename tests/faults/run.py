@@ -37,6 +37,7 @@ from registry import FAULTS  # noqa: E402
 
 SKIPPED = 77
 LONG_RUNS = 30
+ATTEMPTS = 5
 # Of the short form, for programs that the sanitizers slow down.
 SANITIZED_FAULTS = ("supervisor-stopped", "guard-killed", "client-cut", "answer-to-claim-lost")
 SANITIZED = os.environ.get("ZKSUP_TEST_SANITIZED") == "1"
@@ -67,7 +68,7 @@ def parse(arguments):
     parser.add_argument("--json", metavar="FILE", help="one line a run")
     parser.add_argument("--keep", default="faults-failed", metavar="DIR", help="where failed runs are kept")
     parser.add_argument("--build", metavar="DIR", help="a build directory, instead of ZKSUP_BIN and ZKSUP_GUARD")
-    parser.add_argument("--verb", choices=("lock", "run"), default="lock", help="what claims (lock)")
+    parser.add_argument("--verb", choices=("lock", "lead", "run"), default="lock", help="what claims (lock)")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -116,11 +117,21 @@ def work(options):
 
 
 def run_job(rig, job):
+    """A run; again if it was disturbed before the fault struck."""
+    answer = {}
+    for attempt in range(ATTEMPTS):
+        answer = try_job(rig, job, attempt)
+        if "disturbed" not in answer:
+            break
+    return answer
+
+
+def try_job(rig, job, attempt):
     from controls import CONTROLS
-    from rig import NotHere, Programs, Round
+    from rig import Disturbed, NotHere, Programs, Round
 
     started = time.monotonic()
-    directory = rig.scratch / f"{job['fault']}-{job['index']}"
+    directory = rig.scratch / f"{job['fault']}-{job['index']}-{attempt}"
     kind = CONTROLS.get(job["control"], Round)
     answer = {"fault": job["fault"], "index": job["index"], "control": job["control"], "seconds": 0.0}
     try:
@@ -134,6 +145,10 @@ def run_job(rig, job):
                 r.finish()
         except NotHere as why:
             answer["skipped"] = str(why)
+        except Disturbed as how:
+            if not r.witness.verdict().overlaps:
+                return {**answer, "disturbed": str(how), "problems": [f"disturbed {ATTEMPTS} times: {how}"]}
+            r.problems.append(str(how))
         except AssertionError as problem:
             r.problems.append(str(problem))
         except Exception:
@@ -162,6 +177,7 @@ class Pool:
         self.jobs = list(reversed(jobs))
         self.on_answer = on_answer
         self.impossible = None
+        self.closing = False
         self.lock = threading.Lock()
         argv = [sys.executable, str(HERE / "run.py"), "--worker", "--tick", str(options.tick)]
         if options.session:
@@ -181,6 +197,7 @@ class Pool:
                 thread.join(0.2)
 
     def close(self):
+        self.closing = True
         for worker in self.workers:
             if worker.poll() is None:
                 worker.terminate()
@@ -206,6 +223,8 @@ class Pool:
                 worker.stdin.write(json.dumps(job) + "\n")
                 worker.stdin.flush()
                 answer = json.loads(worker.stdout.readline() or "null")
+            if answer is None and self.closing:
+                return
             if answer is None:
                 answer = {"fault": job["fault"], "index": job["index"], "seconds": 0.0,
                           "problems": [f"the laboratory broke down (status {worker.poll()})"]}
