@@ -86,6 +86,8 @@ static void ask(Tenant *tenant, uint64_t now_usec, Effects *out)
         Host *host = tenant->actor->host;
         Simulation *s = host->simulation;
 
+        if (tenant->actor->is_held || tenant->actor->is_lost)
+                return; /* it was asked for already, before the release was through */
         tenant->is_asking = true;
         tenant->patience++;
         if (simulation_chance(s, *tenant->plan->give_up_percent))
