@@ -16,6 +16,7 @@ typedef struct RecipeGate {
         Timer timer;
         Hold hold;
         bool renewed; /* the hold is in the heart's care */
+        bool abandoned;
         enum GateKind kind;
         uint64_t number; /* of the slot */
         char name[256];
@@ -161,9 +162,28 @@ static void recipe_gate_set_timing(Gate *gate, const Timing *timing)
         g->recipe->set_timing(g->machine, timing);
 }
 
+static void on_node_deleted(void *userdata, const Event *event)
+{
+        /* Done, or gone already; if the reply was lost it is asked again on ATTACHED. */
+}
+
+static void delete_node(RecipeGate *g)
+{
+        const Request request = {.kind = REQUEST_DELETE,
+                .path = g->recipe->claim(g->machine)->node,
+                .version = VERSION_ANY};
+
+        if (client_submit(g->client, &request, on_node_deleted, g) < 0)
+                log_error("cannot leave the line of '%s' to others: out of memory", g->name);
+}
+
 static void recipe_gate_on_session(Gate *gate, const Event *event)
 {
-        step(CONTAINER_OF(gate, RecipeGate, gate), event);
+        RecipeGate *g = CONTAINER_OF(gate, RecipeGate, gate);
+
+        step(g, event);
+        if (g->abandoned && event->session.change == SESSION_ATTACHED)
+                delete_node(g);
 }
 
 static void recipe_gate_open(Gate *gate)
@@ -176,6 +196,7 @@ static void recipe_gate_close(Gate *gate)
         RecipeGate *g = CONTAINER_OF(gate, RecipeGate, gate);
 
         stop_renewing(g);
+        g->abandoned = false;
         step_kind(g, EVENT_RELEASE);
         step_kind(g, EVENT_DEAD); /* the tree is dead, which is all that a lost hold waits for */
 }
@@ -188,6 +209,16 @@ static void recipe_gate_lose(Gate *gate, const char *reason)
                 return;
         stop_renewing(g);
         claim_lose(g->recipe->claim(g->machine), reason);
+}
+
+/* The recipe sees its node deleted as if somebody had done it by hand. */
+static void recipe_gate_abandon(Gate *gate, const char *reason)
+{
+        RecipeGate *g = CONTAINER_OF(gate, RecipeGate, gate);
+
+        recipe_gate_lose(gate, reason);
+        g->abandoned = true;
+        delete_node(g);
 }
 
 static void recipe_gate_wedge(Gate *gate)
@@ -212,7 +243,7 @@ static void recipe_gate_env(const Gate *gate, GateEnv *env)
         {                                                                                                    \
                 .noun = (what), .free = recipe_gate_free, .set_timing = recipe_gate_set_timing,              \
                 .on_session = recipe_gate_on_session, .open = recipe_gate_open, .close = recipe_gate_close,  \
-                .lose = recipe_gate_lose, .wedge = recipe_gate_wedge, .env = recipe_gate_env,                \
+                .lose = recipe_gate_lose, .wedge = recipe_gate_wedge, .abandon = recipe_gate_abandon, .env = recipe_gate_env,                \
         }
 
 static const GateType lock_type = RECIPE_GATE_TYPE("lock");

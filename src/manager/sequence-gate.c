@@ -256,6 +256,22 @@ static void sequence_gate_wedge(Gate *base)
         claim_wedge(&CONTAINER_OF(base, SequenceGate, gate)->sequence.claim);
 }
 
+static void on_node_deleted(void *userdata, const Event *event)
+{
+        /* If the reply was lost the number stays ours until the session ends. */
+}
+
+/* The machine sees its node deleted as if somebody had done it by hand. */
+static void sequence_gate_abandon(Gate *base, const char *reason)
+{
+        SequenceGate *gate = CONTAINER_OF(base, SequenceGate, gate);
+        const Request request = {.kind = REQUEST_DELETE, .path = gate->sequence.claim.node, .version = VERSION_ANY};
+
+        sequence_gate_lose(base, reason);
+        if (client_submit(gate->client, &request, on_node_deleted, gate) < 0)
+                log_error("cannot leave %s to others: out of memory", gate->sequence.claim.node);
+}
+
 static void sequence_gate_env(const Gate *base, GateEnv *env)
 {
         gate_env_add(env, "ZK_SEQUENCE", "%" PRIu64, CONTAINER_OF(base, SequenceGate, gate)->sequence.number);
@@ -269,6 +285,7 @@ static const GateType type = {.noun = "number",
         .close = sequence_gate_close,
         .lose = sequence_gate_lose,
         .wedge = sequence_gate_wedge,
+        .abandon = sequence_gate_abandon,
         .env = sequence_gate_env};
 
 int sequence_gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const SequenceConfig *config)

@@ -3,6 +3,8 @@
 import os
 import pathlib
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -304,6 +306,73 @@ def test_a_signal_cuts_hold_min_short_and_the_status_stays_the_commands(lock, ka
     first.signal(signal.SIGTERM)
     assert first.wait() == 4
     assert time.monotonic() - begun < 5 * SCALE
+    assert is_clean(kazoo, root)
+
+
+# --- what does not die ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def keep_undead():
+    """keep_undead(PID): from then on the process, once killed, stays in the way of its parent: a tracer from
+    outside the tree is told of its death first, and does not ask. Ends with keep_undead.let_go()."""
+    tracers = []
+
+    def keep(pid):
+        code = ("import ctypes, sys, time\n"
+                "p = ctypes.CDLL(None).ptrace\n"
+                "p.argtypes = [ctypes.c_long] * 4\n"
+                f"print(p(0x4206, {pid}, 0, 0), flush=True)\n"  # PTRACE_SEIZE
+                "time.sleep(600)")
+        tracers.append(subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE))
+        if tracers[-1].stdout.readline().strip() != b"0":
+            pytest.skip("no process can be traced here")
+
+    def let_go():
+        for tracer in tracers:
+            tracer.kill()
+            tracer.wait()
+            tracer.stdout.close()
+        tracers.clear()
+
+    keep.let_go = let_go
+    yield keep
+    let_go()
+
+
+def begin_unkillable(lock, journal, keep_undead, *options):
+    first = lock("--session-timeout", "2s", "--contain", "subreaper", *options, who="first",
+                 script="say in $1 $ZK_FENCE $$; exec sleep 600")
+    keep_undead(journal.wait("in first").split()[3])
+    first.signal()
+    first.wait_err("do not die of SIGKILL")
+    return first
+
+
+def test_while_the_tree_does_not_die_nobody_else_starts(lock, journal, keep_undead, kazoo, root):
+    first = begin_unkillable(lock, journal, keep_undead)
+    second = lock("--session-timeout", "2s", who="second", script="say in $1 $ZK_FENCE")
+    second.wait_err("could not be killed")
+    time_of_that = time.monotonic()
+    wait_for(lambda: time.monotonic() - time_of_that > 1.5 * Lease(2).takeover, 10, "any lease has run out")
+    assert second.process.poll() is None and first.process.poll() is None
+    keep_undead.let_go()
+    assert second.wait() == 0
+    assert first.wait() == 128 + signal.SIGKILL
+    assert is_clean(kazoo, root)
+
+
+def test_with_takeover_the_next_one_starts_when_the_lease_has_run_out(lock, journal, keep_undead, kazoo, root):
+    first = begin_unkillable(lock, journal, keep_undead, "--on-unkillable", "takeover")
+    begun = time.monotonic()
+    second = lock("--session-timeout", "2s", who="second", script="say in $1 $ZK_FENCE")
+    assert second.wait() == 0
+    assert time.monotonic() - begun >= 0.5 * Lease(2).takeover
+    assert first.process.poll() is None
+    held = fences(journal)
+    assert held == sorted(set(held)) and len(held) == 2
+    keep_undead.let_go()
+    assert first.wait() == 128 + signal.SIGKILL
     assert is_clean(kazoo, root)
 
 
