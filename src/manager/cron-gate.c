@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/timerfd.h>
 #include "manager/gate.h"
+#include "manager/notify.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -22,7 +23,7 @@ typedef struct CronGate {
         int wall_fd;
         Hold hold;
         bool renewed; /* the hold is in the heart's care */
-        bool told_other_schedule;
+        bool told_other_schedule, told_ready;
         char name[256];
 } CronGate;
 
@@ -116,6 +117,15 @@ static void tell_other_schedule(CronGate *g)
         g->told_other_schedule = g->cron.other_schedule;
 }
 
+/* A scheduler is ready when it waits for a tick, not when the first run has begun. */
+static void tell_ready(CronGate *g)
+{
+        if (g->told_ready || g->cron.tick_now || g->cron.plan_usec == USEC_INFINITY)
+                return;
+        g->told_ready = true;
+        notify_ready();
+}
+
 static void step(CronGate *g, const Event *event)
 {
         Effects effects;
@@ -124,6 +134,7 @@ static void step(CronGate *g, const Event *event)
         cron_set_clock(&g->cron, (int64_t)clock_realtime_usec() - (int64_t)clock_boottime_usec());
         cron_step(&g->cron, event, &effects);
         tell_other_schedule(g);
+        tell_ready(g);
         for (size_t i = 0; i < effects.n; i++)
                 perform_one(g, &effects.items[i]);
         timer_set(&g->timer, cron_deadline(&g->cron));

@@ -1,8 +1,8 @@
-/* Schedules and rules of time zones, as people write them. */
+/* Schedules and rules of time zones, as people write them; the book of a job, as others may have left it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "recipe/cron-schedule.h"
+#include "recipe/cron-plan.h"
 #include "util/clock.h"
 #include "util/zone-rule.h"
 
@@ -49,6 +49,43 @@ static void rule(const char *text)
                 zone_rule_changes(&r, year, &begin, &end);
 }
 
+static uint64_t accounted(const CronBook *b)
+{
+        uint64_t n = (cron_book_running(b) != NULL) + (b->queued >= 0);
+
+        for (int i = CRON_RUNNING + 1; i < CRON_MARKS; i++)
+                n += b->totals[i];
+        return n;
+}
+
+/* What is read can be written and read again; and whatever is planned by it, each tick is counted once. */
+static void book(const uint8_t *data, size_t size, const Zone *zone)
+{
+        char text[CRON_BOOK_TEXT_MAX], again[CRON_BOOK_TEXT_MAX], problem[512];
+        CronBook b, copy;
+        CronSchedule s;
+        size_t n;
+
+        if (cron_book_parse(&b, data, size, problem, sizeof(problem)) < 0)
+                return;
+        n = cron_book_to_string(&b, text);
+        CHECK(cron_book_parse(&copy, text, n, problem, sizeof(problem)) == 0);
+        CHECK(cron_book_to_string(&copy, again) == n && memcmp(text, again, n) == 0);
+        CHECK(cron_schedule_parse(&s, "@every 10s", problem, sizeof(problem)) == 0);
+        for (int overlap = CRON_OVERLAP_SKIP; overlap <= CRON_OVERLAP_KILL; overlap++) {
+                CronRules rules = {.schedule = &s, .zone = zone, .overlap = (enum CronOverlap)overlap, .late_usec = 0};
+                int64_t now = b.last - b.last % 10 + 40, last = b.last - b.last % 10;
+                uint64_t before;
+
+                copy = b;
+                copy.last = last;
+                before = accounted(&copy);
+                if (now >= INT32_MAX || cron_plan(&rules, (uint64_t)now * USEC_PER_SEC, "id", "host", &copy).kind == CRON_PLAN_WAIT)
+                        continue;
+                CHECK(accounted(&copy) - before == (uint64_t)(copy.last - last) / 10);
+        }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         static Zone *zones[2];
@@ -63,5 +100,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         schedule(text, zones[0], 1772323199);
         schedule(text, zones[1], 1774652400);
         rule(text);
+        book(data, size, zones[0]);
         return 0;
 }
