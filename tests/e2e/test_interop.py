@@ -124,7 +124,7 @@ class Queue:
         return None if f"-{participant}-" in lowest else f"the record is of {grant}, but the lowest is {lowest}"
 
     def may_leave(self, entry, inside):
-        return len(self.orders) >= self.total - 1 or len(queue_of(self.kazoo, self.path)) > 1
+        return len(self.orders) >= self.total or len(queue_of(self.kazoo, self.path)) > 1
 
     def check(self, door):
         """Every entrance was a hand-over, in the order of the queue."""

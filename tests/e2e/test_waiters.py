@@ -1,6 +1,6 @@
 """Many wait for one lock: what a hand-over costs, how long it takes, who comes next.
 
-    ZKSUP_TEST_WAITERS=N    waiting processes (default 60)
+    ZKSUP_TEST_WAITERS=N    waiting processes (default 200; 60 under a sanitizer)
     ZKSUP_TEST_LONG=1       a thousand
 
 Every waiter is a process `zksup lock` with a session of its own. The holder stays inside until the
@@ -22,11 +22,15 @@ from supervised import SANITIZED
 from test_hundred import quiet_count
 from zk_server import SCALE, packets_received, wait_for
 
-WAITERS = 1000 if os.environ.get("ZKSUP_TEST_LONG") == "1" else int(os.environ.get("ZKSUP_TEST_WAITERS", "60"))
+WAITERS = int(os.environ.get("ZKSUP_TEST_WAITERS", "60" if SANITIZED else "200"))
+if os.environ.get("ZKSUP_TEST_LONG") == "1":
+    WAITERS = 1000
 FEW = 8
 REQUESTS_EACH = 5
 # So long that neither a ping nor a renewal falls into the measurement.
 LONG_SESSION = 3600
+# Long enough for the next in line to see who the new holder is: it has nothing else to ask for then.
+STAY_MSEC = "10"
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +72,7 @@ class Crowd:
         self.waiters = {}
         wait_for(lambda: self.door.entries, 20, f"{name} is held: {self.holder!r}")
 
-    def start(self, who, stay="0"):
+    def start(self, who, stay=STAY_MSEC):
         return self.run("lock", "--session-timeout", self.session, self.name, "--",
                         self.section, self.log, who, "write", stay, name=f"{self.name}-{who}")
 
