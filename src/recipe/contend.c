@@ -292,7 +292,8 @@ static enum ContendNews on_watch(Contend *c, const Event *event, Effects *effect
                 c->looking_second = false;
                 go(c, CONTEND_LOOK, effects, "the one ahead has changed");
         } else if (is_ahead && event->watch.kind == WATCH_DELETED && was_first(c)) {
-                c->position = 1;
+                /* sharers that stand between it and us come to the front with us */
+                c->position = c->adjacent ? 1 : 2;
                 return come_to_the_front(c, effects, "the holder is gone");
         } else {
                 go(c, CONTEND_LIST, effects, is_ahead ? "the one ahead is gone" : "something has changed");

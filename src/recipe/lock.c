@@ -390,6 +390,8 @@ void lock_step(void *machine, const Event *event, Effects *effects)
 
         on_contend_news(l, contend_step(&l->contend, event, effects), effects);
         successor_step(&l->successor, event, effects);
+        if (l->state == LOCK_QUEUE && l->successor.refused != OUTCOME_OK)
+                lock_ask_fail(l, effects, l->successor.refused, l->record);
         switch (event->kind) {
         case EVENT_START:
                 on_start(l, effects);
@@ -513,12 +515,15 @@ static int init(Lock *l, const LockConfig *config)
 {
         char data[CONTEND_DATA_MAX];
         LockNames names = {.root = config->root, .dir = "lock", .name = config->name, .id = config->id, .data = data};
+        int r;
 
         snprintf(data, sizeof(data), "%s %" PRIu64 " %s", config->text.host, config->text.pid, config->text.unit);
         names.kind = kind_of(config->mode);
         names.rule = config->mode == LOCK_SHARED ? CONTEND_SHARED : CONTEND_EXCLUSIVE;
         l->mode = config->mode;
-        return lock_init(l, &names, &config->text);
+        r = lock_init(l, &names, &config->text);
+        l->successor.shares = config->mode == LOCK_SHARED;
+        return r;
 }
 
 int lock_new(Lock **out, const LockConfig *config)

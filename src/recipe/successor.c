@@ -150,12 +150,14 @@ static void on_record(Successor *s, const Reply *reply, uint64_t now_usec)
         s->record_version = reply->stat.version;
         s->record_czxid = reply->stat.czxid;
         s->after_record = true;
-        if (strcmp(grant, SUCCESSOR_SHARED) == 0) {
+        if (reply->stat.num_children == 0) {
+                set_bare(s, reply->stat.version, now_usec);
+        } else if (strcmp(grant, SUCCESSOR_SHARED) == 0) {
                 if (s->kind != SUCCESSOR_SHARED_BY)
                         s->n_sights = 0;
                 s->kind = SUCCESSOR_SHARED_BY;
-                s->read_list = true;
-        } else if (grant[0] && reply->stat.num_children > 0) {
+                s->read_list = !s->shares;
+        } else if (grant[0]) {
                 set_grant(s, grant);
                 s->sights[0].stale = true; /* it may have been renewed since */
         } else {
@@ -265,9 +267,8 @@ static bool on_reply(Successor *s, const Event *event, Effects *effects)
                 break;
         case OUTCOME_DENIED:
         case OUTCOME_REFUSED:
-                /* It cannot be read: it may be there, and for as long as it likes. */
-                later(s, event->now_usec);
-                return false;
+                s->refused = event->reply.outcome;
+                return true;
         }
         go_on(s, effects);
         return true;
@@ -281,7 +282,7 @@ static bool on_watch(Successor *s, const Event *event, Effects *effects)
         if ((s->kind == SUCCESSOR_BARE || s->kind == SUCCESSOR_GONE) && tag == s->record_tag)
                 s->read_record = true;
         if (s->kind == SUCCESSOR_SHARED_BY && (tag == s->list_tag || tag == s->record_tag))
-                *(tag == s->list_tag ? &s->read_list : &s->read_record) = true;
+                *(tag == s->list_tag && !s->shares ? &s->read_list : &s->read_record) = true;
         for (size_t i = 0; i < s->n_sights; i++) {
                 Sight *sight = &s->sights[i];
 

@@ -41,12 +41,14 @@ typedef struct Successor {
         char path[ZNODE_PATH_MAX + 160], shared[ZNODE_PATH_MAX];
         enum SuccessorKind kind;
         bool active, attached, under_way;
+        bool shares; /* we only want to know whether it is shared, not by whom. Set it after successor_init() */
         bool awaits; /* where there is no record, watches for one. Set it after successor_init() */
         bool read_record, read_list, await; /* to be done */
         enum SuccessorAsked { ASKED_RECORD, ASKED_AWAIT, ASKED_LIST, ASKED_GRANT, ASKED_TAKE } asked;
         bool after_record; /* the grant is being read because the record has just named it */
         int32_t record_version;
         int64_t record_czxid, empty_czxid; /* of the record read last; of the one that had nothing below it */
+        enum Outcome refused; /* OK, or why the record cannot be read, for good */
         bool is_crowded; /* the record has children that are no grants */
         Sight sights[SUCCESSOR_GRANTS_MAX];
         size_t n_sights, current;

@@ -112,6 +112,11 @@ static void mind_the_lease(Run *r, size_t i, bool may_renew)
         game_step(g, p, (Event){.kind = EVENT_DEAD});
 }
 
+static bool is_due(const Game *g, const Player *p)
+{
+        return p->recipe->deadline(p->machine) <= g->now;
+}
+
 static void pass_time(Run *r, uint64_t usec, unsigned renew_percent)
 {
         r->g->now += usec;
@@ -119,7 +124,7 @@ static void pass_time(Run *r, uint64_t usec, unsigned renew_percent)
         for (size_t i = 0; i < ACTIVE; i++)
                 mind_the_lease(r, i, chance(r, renew_percent));
         for (size_t i = 0; i < ACTIVE; i++)
-                if (r->g->players[i].machine)
+                if (r->g->players[i].machine && is_due(r->g, &r->g->players[i]))
                         game_step(r->g, &r->g->players[i], (Event){.kind = EVENT_TIME});
 }
 
