@@ -106,6 +106,27 @@ def test_without_privilege_too(run_zksup, zksup, contain):
     assert "ours for another" in process.out
 
 
+def ask_through(run_zksup, zksup, *wrapper):
+    """Starts a command that asks through WRAPPER; skips where that cannot be done."""
+    if os.geteuid() != 0 or subprocess.run([*wrapper, "true"], capture_output=True).returncode != 0:
+        pytest.skip(f"{wrapper[0]} cannot do that here")
+    run = run_zksup("run", "--restart", "never", "--", *wrapper, zksup, "still-mine")
+    return run.wait(), run.err
+
+
+def test_whoever_has_become_another_user_is_told_no(run_zksup, zksup):
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        shutil.copy(zksup, directory)
+        status, err = ask_through(run_zksup, directory + "/zksup", "setpriv", "--reuid", "65534", "--clear-groups")
+    assert status == 1 and "as another user" in err
+
+
+def test_in_a_time_namespace_with_another_clock_the_answer_is_no(run_zksup, zksup):
+    status, err = ask_through(run_zksup, zksup, "unshare", "--time", "--boottime", "-100")
+    assert status == 1 and "another time namespace" in err
+
+
 @pytest.mark.parametrize("contain", ["subreaper", "pidns"])
 def test_with_the_supervisor_stopped_it_turns_to_no_in_time(asker, contain):
     lease = Lease(5)
