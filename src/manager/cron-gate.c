@@ -13,6 +13,9 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+/* What clocks that are kept together may differ by, and much more. */
+#define AHEAD_SECONDS 60
+
 typedef struct CronGate {
         Gate gate;
         Cron cron;
@@ -23,7 +26,7 @@ typedef struct CronGate {
         int wall_fd;
         Hold hold;
         bool renewed; /* the hold is in the heart's care */
-        bool told_other_schedule, told_ready;
+        bool told_other_schedule, told_ahead, told_ready;
         char name[256];
 } CronGate;
 
@@ -109,8 +112,16 @@ static void perform_one(CronGate *g, const Effect *effect)
         }
 }
 
-static void tell_other_schedule(CronGate *g)
+static void tell_what_is_odd(CronGate *g)
 {
+        bool ahead = g->cron.book.last > (int64_t)(clock_realtime_usec() / USEC_PER_SEC) + AHEAD_SECONDS;
+        char tick[CRON_TICK_STRING_MAX];
+
+        if (ahead && !g->told_ahead)
+                log_warning("%s: the last tick is %s, which is yet to come: a clock is wrong, here or on the host that "
+                            "claimed it; nothing is run until then, or until the znode is deleted",
+                        g->cron.book_path, cron_tick_to_string(g->cron.book.last, g->cron.rules.zone, tick));
+        g->told_ahead = ahead;
         if (g->cron.other_schedule && !g->told_other_schedule)
                 log_warning("%s: another host, or an earlier start, has '%s' in %s; all hosts should have the same",
                         g->cron.book_path, g->cron.book.schedule, g->cron.book.zone);
@@ -133,7 +144,7 @@ static void step(CronGate *g, const Event *event)
         effects.n = 0;
         cron_set_clock(&g->cron, (int64_t)clock_realtime_usec() - (int64_t)clock_boottime_usec());
         cron_step(&g->cron, event, &effects);
-        tell_other_schedule(g);
+        tell_what_is_odd(g);
         tell_ready(g);
         for (size_t i = 0; i < effects.n; i++)
                 perform_one(g, &effects.items[i]);

@@ -10,6 +10,7 @@
 2. A walk over every minute around the days when the clocks change, in the way cron(8) describes: a clock on
    the wall is watched, and what it jumped over is run at once, what it repeats is not run again. The wall
    clock is Python's zoneinfo.
+3. Noon on the first of each quarter, for some years of every zone that there is, by zoneinfo.
 
 ZKSUP_TEST_SEED replaces the fixed seed."""
 
@@ -209,10 +210,29 @@ def compare_with_walk(program, rng):
     return wrong
 
 
+def compare_zones(program, rng):
+    names = sorted(zoneinfo.available_timezones())
+    questions, expected = [], []
+    for name in names:
+        for year in rng.sample(range(1971, 2037), 3) + [rng.randrange(2040, 2120)]:
+            zone = zoneinfo.ZoneInfo(name)
+            noons = [datetime.datetime(year, month, 1, 12, tzinfo=zone) for month in (1, 4, 7, 10)]
+            questions.append((name, int(noons[0].timestamp()) - 10_000, 4, "0 12 1 1,4,7,10 *"))
+            expected.append(" ".join(str(int(noon.timestamp())) for noon in noons))
+    wrong = 0
+    for question, answer, noons in zip(questions, ask(program, questions), expected):
+        if answer != noons:
+            wrong += 1
+            print(f"{question}: {answer}, zoneinfo says {noons}")
+    print(f"zones: {len(names)}, {len(questions)} years, {wrong} differ")
+    return wrong
+
+
 def main():
     print(f"seed {SEED}")
     rng = random.Random(SEED)
-    return 1 if compare_with_walk(sys.argv[1], rng) + compare_with_croniter(sys.argv[1], rng) else 0
+    compare = (compare_with_walk, compare_with_croniter, compare_zones)
+    return 1 if sum(one(sys.argv[1], rng) for one in compare) else 0
 
 
 if __name__ == "__main__":
