@@ -22,6 +22,8 @@ import json, os, signal, subprocess, sys, time
 def ask(why, *options):
     begin = time.clock_gettime(time.CLOCK_BOOTTIME)
     done = subprocess.run([os.environ["ZKSUP"], "still-mine", "-v", *options], capture_output=True, text=True)
+    if done.returncode < 0:
+        return  # the stop signal, which everybody in the tree gets, has hit the one who asks
     with open(os.environ["ANSWERS"], "a") as file:
         file.write(json.dumps([why, begin, done.returncode, done.stdout + done.stderr]) + "\\n")
 stopped = []
