@@ -171,6 +171,50 @@ static void after_a_crash_the_next_one_leads_as_soon_as_w_has_run_out(void **sta
         assert_true(c->held);
 }
 
+/* It may look for the record before the new leader has made it. */
+static void the_next_one_sees_the_record_come(void **state)
+{
+        Game *g = *state;
+        Player *a = begin_and_settle(g, 0, 0, false), *b = begin_and_settle(g, 1, 0, false);
+        Player *c = begin_and_settle(g, 2, 0, false);
+        uint64_t w = timing_takeover_wait_usec(g->timing.lease_usec);
+
+        game_release(g, a);
+        game_answer(g, a);
+        while (c->n_asked)
+                game_answer(g, c);
+        assert_false(b->held);
+        game_settle(g);
+        assert_true(b->held);
+        assert_non_null(strstr(c->text, "position 2 in line, led by unit 'web' on host-a (process 11)"));
+        game_crash(g, b);
+        game_end_session(g, b);
+        game_pass(g, w - 1);
+        assert_false(c->held);
+        game_pass(g, 1);
+        assert_true(c->held);
+}
+
+static void the_leader_goes_on_watching_after_a_reply_was_lost(void **state)
+{
+        Game *g = *state;
+        Player *a = begin(g, 0, 0, false);
+
+        while (!a->held)
+                game_answer(g, a);
+        assert_int_equal(a->asked[0].kind, REQUEST_CHILDREN);
+        game_lose_reply(g, a, false);
+        game_settle(g);
+        begin_and_settle(g, 1, 1, true);
+        assert_int_equal(a->yielded, 1);
+        assert_non_null(strstr(a->text, "priority 1 preempts our 0"));
+        game_crash(g, &g->players[1]); /* and thinks better of it */
+        game_end_session(g, &g->players[1]);
+        game_settle(g);
+        begin_and_settle(g, 2, 1, true);
+        assert_int_equal(a->yielded, 2);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, game_set_up, game_tear_down)
@@ -181,6 +225,8 @@ int main(void)
                 T(who_preempts_leads_whenever_the_leader_gives_way),
                 T(who_preempts_is_yielded_to_once_and_the_leader_stands_anew),
                 T(nobody_of_ours_passes_a_foreign_candidate),
+                T(the_next_one_sees_the_record_come),
+                T(the_leader_goes_on_watching_after_a_reply_was_lost),
                 T(after_a_crash_the_next_one_leads_as_soon_as_w_has_run_out),
         };
 

@@ -291,6 +291,63 @@ static void a_release_while_the_claim_is_under_way_takes_back_what_it_makes(void
         nothing_but_the_parents_is_left(g);
 }
 
+static void an_answer_to_the_claim_that_comes_too_late_is_no_hold(void **state)
+{
+        Game *g = *state;
+        Player *a = begin(g, 0, LOCK_EXCLUSIVE);
+        Reply reply;
+
+        while (a->asked[0].kind != REQUEST_MULTI || a->asked[0].ops[0].kind != OP_SET)
+                game_answer(g, a);
+        reply = fake_apply(&g->fake, a->session, a, &a->asked[0]);
+        reply.sent_usec = g->now;
+        a->n_asked = 0;
+        g->now += g->timing.lease_usec - g->timing.kill_usec - g->timing.grace_usec;
+        game_step(g, a, (Event){.kind = EVENT_REPLY, .reply = reply});
+        assert_int_equal(a->helds, 0);
+        game_settle(g); /* takes it back, and asks anew */
+        assert_int_equal(a->helds, 1);
+        assert_int_equal(game_children(g, QUEUE), 1);
+        assert_true(fake_has(&g->fake, RECORD "/id0-1"));
+}
+
+static void the_text_says_since_when(void **state)
+{
+        Game *g = *state;
+        Player *a = begin_and_settle(g, 0, LOCK_EXCLUSIVE), *b = begin(g, 1, LOCK_EXCLUSIVE);
+        Reply reply;
+
+        game_answer(g, b);
+        game_answer(g, b);
+        reply = fake_apply(&g->fake, b->session, b, &b->asked[0]);
+        reply.stat.ctime_msec = 1000;
+        reply.stat.mtime_msec = 1795273263000; /* the claim has set it */
+        b->n_asked = 0;
+        game_step(g, b, (Event){.kind = EVENT_REPLY, .reply = reply});
+        assert_string_equal(b->text,
+                "position 2 in line, held by unit 'u0' on host-a (process 10) since 2026-11-21 15:01:03 UTC");
+        release(g, a);
+}
+
+static void a_record_that_may_not_be_read_fails_the_lock(void **state)
+{
+        Game *g = *state;
+        Player *a;
+
+        release(g, begin_and_settle(g, 0, LOCK_EXCLUSIVE));
+        fake_create(&g->fake, 0, RECORD, CREATE_PERSISTENT);
+        a = begin(g, 1, LOCK_EXCLUSIVE);
+        while (a->asked[0].kind != REQUEST_GET)
+                game_answer(g, a);
+        game_step(g, a, (Event){.kind = EVENT_REPLY, .reply = {.tag = a->asked[0].tag, .outcome = OUTCOME_DENIED}});
+        assert_true(a->failed);
+        assert_non_null(strstr(a->text, RECORD));
+        a->asked[0] = a->asked[a->n_asked - 1];
+        a->n_asked = 1;
+        game_settle(g);
+        assert_int_equal(game_children(g, QUEUE), 0); /* it is not in the way of others */
+}
+
 /* --- lost replies ------------------------------------------------------------------------------- */
 
 /* Whatever reply is lost, whether or not the request was done: it is held in the end, with one node and
@@ -658,6 +715,35 @@ static void readers_take_over_from_a_dead_writer_together(void **state)
         nothing_but_the_parents_is_left(g);
 }
 
+static void many_readers_behind_a_writer_cost_a_few_requests_each(void **state)
+{
+        Game *g = *state;
+        Player *w = begin_and_settle(g, 0, LOCK_WRITE);
+        unsigned before;
+
+        for (size_t i = 1; i < PLAYERS; i++)
+                begin_and_settle(g, i, LOCK_SHARED);
+        before = g->fake.requests;
+        release(g, w);
+        for (size_t i = 1; i < PLAYERS; i++)
+                assert_true(g->players[i].held);
+        assert_true(g->fake.requests - before <= 1 + 3 * (PLAYERS - 1));
+}
+
+static void of_many_readers_behind_a_writer_one_keeps_it_in_sight(void **state)
+{
+        Game *g = *state;
+        Player *w = begin_and_settle(g, 0, LOCK_WRITE);
+        unsigned before;
+
+        for (size_t i = 1; i < PLAYERS; i++)
+                begin_and_settle(g, i, LOCK_SHARED);
+        before = g->fake.requests;
+        assert_int_equal(game_renew(g, w), OUTCOME_OK);
+        game_settle(g);
+        assert_int_equal(g->fake.requests - before, 2); /* the renewal, and one who reads it */
+}
+
 /* --- foreign clients ---------------------------------------------------------------------------- */
 
 static void a_foreign_client_that_came_first_is_waited_for(void **state)
@@ -719,6 +805,11 @@ int main(void)
                 T(who_gives_up_while_waiting_leaves_nothing),
                 T(who_gives_up_and_asks_again_at_once_stands_at_the_end),
                 T(a_release_while_the_claim_is_under_way_takes_back_what_it_makes),
+                T(an_answer_to_the_claim_that_comes_too_late_is_no_hold),
+                T(the_text_says_since_when),
+                T(a_record_that_may_not_be_read_fails_the_lock),
+                T(many_readers_behind_a_writer_cost_a_few_requests_each),
+                T(of_many_readers_behind_a_writer_one_keeps_it_in_sight),
                 T(any_one_reply_may_be_lost),
                 T(a_claim_whose_reply_was_lost_is_unmade_and_the_place_kept),
                 T(two_nodes_left_by_lost_replies_become_one),
