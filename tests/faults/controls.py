@@ -34,6 +34,9 @@ class ControlRound(Round):
     def require(self, condition, problem):
         pass
 
+    def require_lost(self):
+        pass
+
 
 class KazooRound(ControlRound):
     def argv(self, command):

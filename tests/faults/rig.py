@@ -28,7 +28,7 @@ from witness import Witness  # noqa: E402
 from zk_server import SCALE, wait_for  # noqa: E402
 
 TREE_SECONDS = 0.1  # a tree counts as running once it has been seen for so long
-KILL_SECONDS = 0.25  # for a tree that is killed because a process of ours died or stopped
+KILL_SECONDS = 0.25 * SCALE  # for a tree that is killed because a process of ours died or stopped
 SLACK_SECONDS = 0.05
 # How the tree is kept together is drawn by lot for each run. "auto" is a cgroup where that is to be had.
 CONTAINMENTS = ("auto", "subreaper", "pidns")
@@ -191,9 +191,13 @@ class Round:
         if not condition:
             self.problems.append(problem)
 
+    def require_lost(self):
+        """The first supervisor ends and says that it has lost the lock."""
+        self.require(self.holder.wait() == LOST, f"it ended with {self.holder.status} and not {LOST}")
+
     def require_dead_within(self, seconds, what):
         late = self.held_until
-        self.require(late <= seconds * SCALE + SLACK_SECONDS,
+        self.require(late <= seconds + SLACK_SECONDS,
                      f"{what}: the tree beat until {late * 1000:.0f} ms after the fault, limit {seconds * 1000:.0f}")
 
     # Breaking things
