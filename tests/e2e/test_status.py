@@ -43,6 +43,10 @@ def verb(request):
     return request.param
 
 
+def on_terminal(slave):
+    return {"start_new_session": True, "stdin": slave, "preexec_fn": lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)}
+
+
 @pytest.fixture(params=["no tty", "tty"])
 def terminal(request):
     """What goes to Popen: in a session of its own, without a terminal or as the leader of one's foreground."""
@@ -50,11 +54,7 @@ def terminal(request):
         yield {"start_new_session": True}
         return
     master, slave = pty.openpty()
-    yield {
-        "start_new_session": True,
-        "stdin": slave,
-        "preexec_fn": lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    }
+    yield on_terminal(slave)
     os.close(slave)
     os.close(master)
 
@@ -231,6 +231,33 @@ def test_a_signal_ends_the_wait_for_an_ensemble(start, name):
     process.wait_err("zksup:")
     process.signal(SIGNALS[name])
     assert process.wait(10) == 128 + SIGNALS[name], process
+
+
+@pytest.fixture
+def keyboard():
+    """A terminal and what goes to Popen for it."""
+    master, slave = pty.openpty()
+    yield master, on_terminal(slave)
+    os.close(slave)
+    os.close(master)
+
+
+@pytest.mark.parametrize("key, status", [(b"\x03", 130), (b"\x1c", 131)], ids=["^C", "^\\"])
+def test_a_key_ends_the_wait(run_zksup, verb, holder, keyboard, key, status):
+    master, popen = keyboard
+    waiting = run_zksup(verb.name, *verb.options, "--", *shell("echo started; exec sleep 600"), **popen)
+    waiting.wait_err("waiting")
+    os.write(master, key)
+    assert waiting.wait(5) == status, waiting
+
+
+@pytest.mark.parametrize("key, status", [(b"\x03", 130), (b"\x1c", 131)], ids=["^C", "^\\"])
+def test_a_key_ends_the_command(run_zksup, verb, keyboard, key, status):
+    master, popen = keyboard
+    process = run_zksup(verb.name, *verb.options, "--", *shell("echo started; exec sleep 600"), **popen)
+    process.wait_out("started")
+    os.write(master, key)
+    assert process.wait() == status, process
 
 
 # --- running -----------------------------------------------------------------------------------------
