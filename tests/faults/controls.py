@@ -24,7 +24,7 @@ CONTROL_RUNS = 3
 class ControlRound(Round):
     """Two of a control instead of two of zksup."""
 
-    def supervise(self, number, connect=None, child="daemon", options=(), wrap=(), env=None, output=None):
+    def supervise(self, number, connect=None, child="daemon", options=(), wrap=(), env=None, output=None, name=None):
         return self.launch(self.lab.hosts[number], f"host{number + 1}", self.argv(self.command("alone")))
 
     def finish(self):

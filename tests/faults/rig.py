@@ -54,12 +54,13 @@ class Programs:
     @property
     def claim_kind(self):
         """What the znodes of the claim are called."""
-        return {"lock": "lock", "lead": "election", "run": "sequence"}[self.verb]
+        return {"lead": "election", "run": "sequence"}.get(self.verb, "lock")
 
     def claim(self):
         """The arguments that claim the one thing contended for: a lock, the leadership, the one number."""
+        more = {"write": ["--exclusive"], "slots": ["--slots", "1"]}.get(self.verb, [])
         if self.verb != "run":
-            return [self.verb], ["--restart", "never", "--on-loss", "stop", "fault"]
+            return ["lead" if self.verb == "lead" else "lock"], [*more, "--restart", "never", "--on-loss", "stop", "fault"]
         return ["run", "--pool", "fault", "--max", "1", "--on-loss", "stop", "--restart", "on-failure"], []
 
 
@@ -90,6 +91,7 @@ class Round:
         self.lease = rig.lease
         self.processes = []
         self.holder = self.waiter = None
+        self.others = []
         self.struck = self.finishing = None
         self.problems = []
         self.notes = []
@@ -117,9 +119,9 @@ class Round:
         return [self.programs.zksup, *verb, "--connect", connect, "--root", self.root, "-v",
                 "--session-timeout", f"{self.T:g}s", "--contain", self.contain, *options, *name, "--", *command]
 
-    def supervise(self, number, connect=None, child="daemon", options=(), wrap=(), env=None, output=None):
+    def supervise(self, number, connect=None, child="daemon", options=(), wrap=(), env=None, output=None, name=None):
         argv = self.lock_argv(connect or self.lab.connect, options, self.command(child))
-        return self.launch(self.lab.hosts[number], f"host{number + 1}", [*wrap, *argv], env, output)
+        return self.launch(self.lab.hosts[number], name or f"host{number + 1}", [*wrap, *argv], env, output)
 
     def hold(self, connect=None, **how):
         """The first host holds the lock and its command runs."""
@@ -249,7 +251,7 @@ class Round:
 
     def hand_over(self):
         """If both still contend, whoever holds is asked to stop, and the other has to start."""
-        contenders = [p for p in (self.holder, self.waiter) if p and p.status is None]
+        contenders = [p for p in (self.holder, self.waiter, *self.others) if p and p.status is None]
         if len(contenders) < 2:
             return
         trees = self.witness.trees

@@ -68,7 +68,8 @@ def parse(arguments):
     parser.add_argument("--json", metavar="FILE", help="one line a run")
     parser.add_argument("--keep", default="faults-failed", metavar="DIR", help="where failed runs are kept")
     parser.add_argument("--build", metavar="DIR", help="a build directory, instead of ZKSUP_BIN and ZKSUP_GUARD")
-    parser.add_argument("--verb", choices=("lock", "lead", "run"), default="lock", help="what claims (lock)")
+    parser.add_argument("--verb", choices=("lock", "write", "slots", "lead", "run"), default="lock",
+                        help="what claims: a lock, a read-write lock, a semaphore of one, leadership, a number (lock)")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
