@@ -499,11 +499,24 @@ static void on_readiness(Readiness *readiness, const ReadinessEvent *event, void
 
 /* --- the machine -------------------------------------------------------------------------------- */
 
+/* As the terminal's Ctrl-Z stops a program that does not handle it, so not where the process group is orphaned
+ * and nobody could continue us: the kernel sees to that with SIGTSTP, not with SIGSTOP (signal(7)). */
+static void stop_ourselves(void)
+{
+        sigset_t stop, old;
+
+        sigemptyset(&stop);
+        sigaddset(&stop, SIGTSTP);
+        sigprocmask(SIG_UNBLOCK, &stop, &old);
+        (void)raise(SIGTSTP);
+        sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
 /* The shell sees us stopped, as it would see the command. Renewals stop with us: if the lease ends
  * meanwhile the guard ends the command, and we find out after SIGCONT. */
 static void stop_with_the_job(Unit *unit)
 {
-        (void)raise(SIGSTOP);
+        stop_ourselves();
         if (unit->spawn)
                 (void)spawn_continue(unit->spawn, true);
 }
@@ -749,7 +762,7 @@ void unit_signal(Unit *unit, int signal)
         else if (unit->lead && lead_signal(unit->lead, signal))
                 return;
         else if (signal == SIGTSTP && unit->config.terminal)
-                (void)raise(SIGSTOP);
+                stop_ourselves();
         else if (ends_wait(unit, signal))
                 unit_down(unit, signal);
 }

@@ -1,5 +1,6 @@
 """zksup in an interactive shell: the command is the foreground job."""
 
+import fcntl
 import os
 import pathlib
 import pty
@@ -7,6 +8,7 @@ import re
 import select
 import shlex
 import signal
+import termios
 import time
 
 import pytest
@@ -200,3 +202,19 @@ def test_without_a_terminal_nothing_breaks(run_zksup, tty):
                         start_new_session=True)
     assert process.wait() == 3
     assert process.out == "end\n"
+
+
+@pytest.mark.parametrize("waiting", [False, True], ids=["running", "waiting"])
+def test_ctrl_z_is_without_effect_where_no_shell_could_continue_us(run_zksup, waiting):
+    # As in "ssh -t HOST zksup ...": the kernel ignores the key for a program that leads its session.
+    if waiting:
+        run_zksup("lock", "x", "--", "sh", "-c", "echo held; exec sleep 600").wait_out("held")
+    master, slave = pty.openpty()
+    process = run_zksup("lock", "x", "--", "sh", "-c", "echo started; read line; exit 4", stdin=slave, start_new_session=True,
+                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))  # fmt: skip
+    process.wait_err("waiting" if waiting else "started")
+    os.write(master, b"\x1a")
+    os.write(master, b"\x03" if waiting else b"\n")
+    assert process.wait(10) == (130 if waiting else 4), process
+    os.close(slave)
+    os.close(master)
