@@ -46,8 +46,11 @@ class Book:
         self.since, self.last = int(self.keys["since"]), int(self.keys["last"])
 
     def marks(self, period):
-        """tick -> mark, of the entries that there still are."""
-        return {t: e.mark for e in self.entries for t in range(e.tick, e.until + 1, period)}
+        """tick -> mark, of the entries that there still are. "stopped": by TERM, maybe before its first line."""
+        return {
+            t: "stopped" if e.status == "143" else e.mark
+            for e in self.entries for t in range(e.tick, e.until + 1, period)
+        }
 
     @property
     def accounted(self):
