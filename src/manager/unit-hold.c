@@ -1,0 +1,243 @@
+/* The gate of a unit, and what goes with a leadership: what they say is told to the machine, and what the
+ * machine decides about the hold is put in order with the hooks. */
+#include "manager/unit-private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include "util/clock.h"
+#include "util/duration.h"
+#include "util/log.h"
+
+void unit_hold_lose(Unit *unit, const char *reason)
+{
+        if (unit->gate)
+                gate_lose(unit->gate, reason);
+        unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_LOST});
+}
+
+void unit_hold_lease_low(Unit *unit)
+{
+        unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_LEASE_LOW});
+        unit_hold_lose(unit, "the lease ran out");
+}
+
+/* --- the gate ----------------------------------------------------------------------------------- */
+
+static void on_gate_opened(Unit *unit, const GateEvent *event)
+{
+        timer_set(&unit->wait_timer, USEC_INFINITY);
+        unit->waiting[0] = '\0';
+        snprintf(unit->hold, sizeof(unit->hold), "%s", event->text);
+        unit->token = event->token;
+        unit->deadline_usec = event->deadline_usec;
+        log_info("%s: holds %s, fencing token %" PRId64, unit->config.name, event->text, event->token);
+        unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_OPEN});
+}
+
+void unit_hold_on_wait_timer(void *userdata)
+{
+        Unit *unit = userdata;
+        char text[DURATION_STRING_MAX];
+
+        if (unit->config.wait_usec == 0)
+                log_error("%s: no %s without waiting", unit->config.name, gate_noun(unit->gate));
+        else
+                log_error("%s: no %s within --wait %s", unit->config.name, gate_noun(unit->gate),
+                        duration_to_string(unit->config.wait_usec, text));
+        unit_gate_failed(unit, UNIT_EXIT_NOT_ACQUIRED);
+}
+
+/* For whom and since when, once: a recipe says it again at every look. */
+static void on_gate_waiting(Unit *unit, const char *text)
+{
+        if (strcmp(unit->waiting, text) != 0) {
+                snprintf(unit->waiting, sizeof(unit->waiting), "%s", text);
+                log_info("%s: waiting: %s", unit->config.name, text);
+                unit_tell(unit, (UnitNews){.kind = UNIT_NEWS_STATUS, .text = text});
+        }
+        unit->follows = true;
+        unit_hold_follow(unit);
+        if (unit->config.wait_usec == 0) /* tried once, as was asked */
+                unit_hold_on_wait_timer(unit);
+}
+
+void unit_hold_on_gate(void *userdata, const GateEvent *event)
+{
+        Unit *unit = userdata;
+
+        switch (event->kind) {
+        case GATE_WAITING:
+                on_gate_waiting(unit, event->text);
+                break;
+        case GATE_OPENED:
+                on_gate_opened(unit, event);
+                break;
+        case GATE_EXTENDED:
+                unit->deadline_usec = event->deadline_usec;
+                if (unit->spawn)
+                        spawn_set_deadline(unit->spawn, event->deadline_usec);
+                if (unit->lead)
+                        lead_set_deadline(unit->lead, event->deadline_usec);
+                if (unit->machine.suspended)
+                        unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_RESUMED});
+                break;
+        case GATE_LOST:
+                log_warning("%s: %s is lost: %s", unit->config.name, unit->hold, event->text);
+                if (unit->spawn)
+                        spawn_disown(unit->spawn);
+                if (unit->lead)
+                        lead_disown(unit->lead);
+                unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_LOST});
+                break;
+        case GATE_YIELD:
+                log_info("%s: gives %s back: %s", unit->config.name, unit->hold, event->text);
+                unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_YIELD});
+                break;
+        case GATE_CLOSED:
+                unit->gate_asked = false;
+                unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_CLOSED});
+                break;
+        case GATE_FAILED:
+                if (event->outcome == OUTCOME_OK) {
+                        log_info("%s: %s", unit->config.name, event->text);
+                        unit_gate_failed(unit, event->status);
+                        break;
+                }
+                log_error("%s: cannot get the %s: %s", unit->config.name, gate_noun(unit->gate), event->text);
+                unit_gate_failed(unit, event->outcome == OUTCOME_DENIED ? UNIT_EXIT_REFUSED : UNIT_EXIT_FAILURE);
+                break;
+        }
+}
+
+void unit_hold_open(Unit *unit)
+{
+        if (!unit->gate) {
+                if (unit->attached || unit->config.policy.on_loss == UNIT_ON_LOSS_KEEP)
+                        unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_OPEN});
+                return;
+        }
+        if (unit->lead && lead_is_concluding(unit->lead)) {
+                unit->open_waits = true;
+                return;
+        }
+        if (!unit->gate_asked && unit->config.wait_usec && unit->config.wait_usec != USEC_INFINITY)
+                timer_set(&unit->wait_timer, usec_add(clock_boottime_usec(), unit->config.wait_usec));
+        unit->gate_asked = true;
+        gate_open(unit->gate);
+}
+
+void unit_hold_close(Unit *unit)
+{
+        timer_set(&unit->wait_timer, USEC_INFINITY);
+        unit->open_waits = false;
+        unit->follows = unit->machine.rest == UNIT_STATE_COUNT;
+        if (!unit->gate)
+                unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_CLOSED});
+        else if (unit->lead && lead_conclude(unit->lead))
+                unit->close_waits = true;
+        else
+                gate_close(unit->gate);
+}
+
+void unit_hold_clean(Unit *unit)
+{
+        unit->follows = true;
+        if (unit->gate)
+                gate_close(unit->gate);
+        if (unit->lead)
+                (void)lead_conclude(unit->lead);
+}
+
+/* --- what goes with the hold -------------------------------------------------------------------- */
+
+/* The standby runs from the first wait on, and between two leaderships. */
+void unit_hold_follow(Unit *unit)
+{
+        const UnitMachine *m = &unit->machine;
+
+        if (unit->lead)
+                lead_follow(unit->lead, unit->follows && m->want == UNIT_WANT_UP && !m->tree &&
+                                                m->gate != UNIT_GATE_OPEN && !unit->close_waits &&
+                                                !unit_machine_is_at_rest(m));
+}
+
+static void on_concluded(Unit *unit)
+{
+        if (unit->close_waits)
+                gate_close(unit->gate);
+        unit->close_waits = false;
+        if (unit->open_waits)
+                unit_hold_open(unit);
+        unit->open_waits = false;
+        unit_hold_follow(unit);
+}
+
+void unit_hold_on_lead(void *userdata, enum LeadEventKind kind)
+{
+        Unit *unit = userdata;
+
+        switch (kind) {
+        case LEAD_PREPARED:
+                unit_run_start(unit);
+                break;
+        case LEAD_FAILED:
+                if (unit->stop_signal)
+                        unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_EXITED, .signal = unit->stop_signal});
+                else
+                        unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_EXEC_FAILED, .value = EAGAIN});
+                unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_TREE_EMPTY});
+                break;
+        case LEAD_LEASE_LOW:
+                unit_hold_lease_low(unit);
+                break;
+        case LEAD_CONCLUDED:
+                on_concluded(unit);
+                break;
+        case LEAD_IDLE:
+                unit_finish(unit);
+                break;
+        }
+}
+
+/* --- what goes wrong ---------------------------------------------------------------------------- */
+
+void unit_hold_wedge(Unit *unit, enum UnitOnUnkillable what)
+{
+        switch (what) {
+        case UNIT_ON_UNKILLABLE_HOLD:
+                log_error("%s: its processes do not die of SIGKILL (disk sleep?); nobody else may start",
+                        unit->config.name);
+                if (unit->gate)
+                        gate_wedge(unit->gate);
+                break;
+        case UNIT_ON_UNKILLABLE_TAKEOVER:
+                log_error("%s: its processes do not die of SIGKILL (disk sleep?); others may start once the lease "
+                          "has run out",
+                        unit->config.name);
+                if (unit->gate)
+                        gate_abandon(unit->gate, "its processes do not die");
+                break;
+        }
+        unit_tell(unit, (UnitNews){.kind = UNIT_NEWS_WEDGED});
+}
+
+void unit_hold_on_session_without_gate(Unit *unit, enum SessionChange change)
+{
+        switch (change) {
+        case SESSION_ATTACHED:
+                unit->attached = true;
+                unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_RESUMED});
+                if (unit->machine.gate == UNIT_GATE_ASKED)
+                        unit_hold_open(unit);
+                break;
+        case SESSION_EXPIRED:
+                unit->attached = false;
+                unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_SESSION_LOST});
+                break;
+        case SESSION_SUSPENDED:
+        case SESSION_CLOSED:
+                break;
+        }
+}
