@@ -180,7 +180,7 @@ class Round:
             if self.holder.status == LOST and self.waiter.status == LOST:
                 self.holder, self.waiter = self.supervise(0), self.supervise(1)
             trees = self.witness.trees
-            return trees[-1].last > since + self.T and trees[-1].last - trees[-1].first > TREE_SECONDS
+            return trees and trees[-1].last > since + self.T and trees[-1].last - trees[-1].first > TREE_SECONDS
 
         wait_for(seen, seconds, f"the lock is in use after the fault; {self.witness.trees}")
 
