@@ -1,5 +1,5 @@
 /* The requests of the cron machine, one at a time, and the one setter of its phase. What to ask is decided in
- * cron.c; here is how. Internal to the cron machine. */
+ * cron-next.c; here is how. Internal to the cron machine. */
 #pragma once
 
 #include "recipe/cron.h"
