@@ -7,7 +7,7 @@ from registry import fault
 
 
 def through_proxy(r):
-    proxy = AnswerProxy(r.lab.hosts[0], r.lab.one_server(r.random))
+    proxy = AnswerProxy(r.lab.hosts[0], r.any_server())
     r.on_clean_up(proxy.stop)
     return proxy
 

@@ -7,7 +7,7 @@ from registry import fault
 def server_killed(r):
     """SIGKILL of one server, any"""
     r.contend()
-    r.strike(r.lab.one_server(r.random).stop)
+    r.strike(r.any_server().stop)
     r.endure(2)
     r.await_kept(r.heal(), 60)
 
@@ -25,7 +25,7 @@ def leader_killed(r):
 def server_stopped(r):
     """SIGSTOP of one server for two session timeouts: connections stay up and nothing answers"""
     r.contend()
-    server = r.lab.one_server(r.random)
+    server = r.any_server()
     r.strike(server.pause)
     r.heals(server.resume)
     r.endure(2)

@@ -73,9 +73,6 @@ class Rig(netns.Lab):
         self.lease = Lease(self.session)
         super().__init__()
 
-    def one_server(self, choose):
-        return choose.choice(self.servers)
-
 
 class Round:
     """`fault` and `index` name the run, `seed` makes it repeatable, `programs` says what is tried."""
@@ -219,6 +216,9 @@ class Round:
     def endure(self, sessions):
         """The fault lasts for so many session timeouts."""
         time.sleep(max(0.0, self.struck + sessions * self.T - time.monotonic()))
+
+    def any_server(self):
+        return self.random.choice(self.lab.servers)
 
     def heals(self, undo, *arguments):
         """`undo` is called when the run is healed, or before that by heal()."""

@@ -66,6 +66,7 @@ def parse(arguments):
     parser.add_argument("--session", type=float, metavar="SECONDS", help="session timeout (5 ticks)")
     parser.add_argument("--seed", help="of the phases (default: random, printed)")
     parser.add_argument("--json", metavar="FILE", help="one line a run")
+    parser.add_argument("--table", action="append", metavar="FILE", help="only print the table of what --json wrote")
     parser.add_argument("--keep", default="faults-failed", metavar="DIR", help="where failed runs are kept")
     parser.add_argument("--build", metavar="DIR", help="a build directory, instead of ZKSUP_BIN and ZKSUP_GUARD")
     parser.add_argument("--verb", choices=("lock", "write", "slots", "lead", "run"), default="lock",
@@ -289,12 +290,24 @@ def main():
     if options.list:
         print(table.listing(FAULTS.values()))
         return 0
+    if options.table:
+        return print_table(options.table)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         return run(options, options.seed or str(random.SystemRandom().randrange(1, 2**32)))
     except KeyboardInterrupt:
         print("run.py: broken off")
         return 1
+
+
+def print_table(paths):
+    """Of several runs of this program together; controls and mutants are left out."""
+    answers = []
+    for path in paths:
+        with open(path, encoding="utf-8") as lines:
+            answers += [answer for answer in map(json.loads, lines) if not answer.get("control")]
+    print(table.summary(answers, sum(answer["seconds"] for answer in answers)))
+    return 0
 
 
 def run(options, seed):
