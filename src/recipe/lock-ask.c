@@ -2,36 +2,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "recipe/lock-text.h"
 #include "util/clock.h"
 #include "util/macros.h"
 
 #define RETRY_USEC (20 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC USEC_PER_SEC
-
-const char *lock_state_to_string(enum LockState state)
-{
-        switch (state) {
-        case LOCK_IDLE:
-                return "idle";
-        case LOCK_QUEUE:
-                return "in line";
-        case LOCK_CLAIM:
-                return "claiming";
-        case LOCK_HELD:
-                return "held";
-        case LOCK_LOST:
-                return "lost";
-        case LOCK_CLEAN:
-                return "cleaning up";
-        case LOCK_LEAVE:
-                return "leaving the line";
-        case LOCK_RELEASED:
-                return "released";
-        case LOCK_FAILED:
-                return "failed";
-        }
-        return "?";
-}
 
 void lock_ask_enter(Lock *l, enum LockState state, Effects *effects, const char *cause)
 {
@@ -41,7 +17,7 @@ void lock_ask_enter(Lock *l, enum LockState state, Effects *effects, const char 
         assert(state != LOCK_HELD || l->state == LOCK_CLAIM);
         assert(l->state != LOCK_LOST || state == LOCK_CLEAN);
         snprintf(effects_append(effects, EFFECT_TRACE)->trace.text, sizeof((Effect){0}.trace.text),
-                "%s: %s -> %s (%s)", l->elects ? "election" : "lock", lock_state_to_string(l->state), lock_state_to_string(state), cause);
+                "%s: %s -> %s (%s)", l->elects ? "election" : "lock", lock_text_of_state(l->state), lock_text_of_state(state), cause);
         l->state = state;
         l->retry_usec = USEC_INFINITY;
         l->waiting[0] = '\0';

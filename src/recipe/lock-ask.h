@@ -82,4 +82,3 @@ void lock_ask_fail(Lock *lock, Effects *effects, enum Outcome outcome, const cha
 /* How long to wait after so many in a row. */
 uint64_t lock_ask_pause_usec(unsigned failures);
 void lock_ask_later(Lock *lock, uint64_t now_usec);
-const char *lock_state_to_string(enum LockState state);

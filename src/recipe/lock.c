@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "recipe/lock-ask.h"
+#include "recipe/lock-text.h"
 #include "util/clock.h"
 #include "util/macros.h"
 
@@ -95,54 +96,6 @@ static void go_on(Lock *l, uint64_t now_usec, Effects *effects)
                 pass_sharers(l, now_usec, effects);
                 break;
         }
-}
-
-/* In an election the record says who leads, and those who wait behind each other have a name only. */
-static bool describe_leader(const Lock *l, char *text, size_t size)
-{
-        char who[120];
-
-        if (!l->elects || !successor_describe_holder(&l->successor, who, sizeof(who)))
-                return false;
-        if (l->contend.state == CONTEND_FRONT)
-                snprintf(text, size, "led by %s; next in line", who);
-        else
-                snprintf(text, size, "position %zu in line, led by %s", l->contend.position, who);
-        return true;
-}
-
-static void describe(const Lock *l, uint64_t now_usec, char *text, size_t size)
-{
-        const Contend *c = &l->contend;
-
-        if (successor_is_wedged(&l->successor))
-                successor_describe(&l->successor, now_usec, text, size);
-        else if (describe_leader(l, text, size))
-                return;
-        else if (c->state == CONTEND_FRONT)
-                successor_describe(&l->successor, now_usec, text, size);
-        else
-                contend_describe(c, text, size);
-}
-
-static void tell(Lock *l, uint64_t now_usec, Effects *effects)
-{
-        char text[sizeof(l->waiting)];
-        Effect *effect;
-
-        if (l->state != LOCK_QUEUE)
-                return;
-        if (l->contend.state == CONTEND_FRONT ? !l->successor.active : l->contend.state != CONTEND_BEHIND)
-                return;
-        if ((l->elects || l->contend.state == CONTEND_FRONT) && !successor_is_settled(&l->successor))
-                return; /* soon there is more to say */
-        describe(l, now_usec, text, sizeof(text));
-        if (strcmp(text, l->waiting) == 0)
-                return;
-        strcpy(l->waiting, text);
-        effect = effects_append(effects, EFFECT_WAITING);
-        strcpy(effect->waiting.text, text);
-        effect->waiting.first = l->contend.state == CONTEND_FRONT;
 }
 
 static void on_contend_news(Lock *l, enum ContendNews news, Effects *effects)
@@ -415,7 +368,7 @@ void lock_step(void *machine, const Event *event, Effects *effects)
                 break;
         }
         go_on(l, event->now_usec, effects);
-        tell(l, event->now_usec, effects);
+        lock_text_tell(l, event->now_usec, effects);
 }
 
 /* When what stands against a claim will no longer do so, as far as is known. */

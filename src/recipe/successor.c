@@ -147,6 +147,8 @@ static void on_record(Successor *s, const Reply *reply, uint64_t now_usec)
         }
         if (is_grant_name(reply, sizeof(grant)))
                 memcpy(grant, reply->data, reply->data_len);
+        if (s->kind == SUCCESSOR_BARE && s->record_czxid != reply->stat.czxid)
+                s->kind = SUCCESSOR_UNKNOWN; /* another one of the same version */
         s->record_version = reply->stat.version;
         s->record_czxid = reply->stat.czxid;
         s->after_record = true;

@@ -19,6 +19,7 @@ typedef struct Holder {
         bool alive; /* its tree */
         bool shares;
         uint64_t deadline_usec;
+        char grant[64];
 } Holder;
 
 typedef struct Run {
@@ -81,7 +82,8 @@ static void note_holds(Run *r)
                                 fail_msg("two at once, seed %d", (int)r->seed);
                 assert_true(r->n_trees < ARRAY_SIZE(r->trees));
                 r->tree_of[i] = r->n_trees;
-                r->trees[r->n_trees++] = (Holder){true, shares, p->recipe->claim(p->machine)->deadline_usec};
+                r->trees[r->n_trees] = (Holder){true, shares, p->recipe->claim(p->machine)->deadline_usec};
+                snprintf(r->trees[r->n_trees++].grant, sizeof(r->trees[0].grant), "%s", p->recipe->claim(p->machine)->grant);
         }
 }
 
@@ -167,6 +169,9 @@ static void delete_something(Run *r)
 
         if (path)
                 (void)fake_apply(&r->g->fake, 0, NULL, &request);
+        for (size_t k = 0; k < r->n_trees; k++) /* who deletes a record by hand says that nothing runs under it */
+                if (!fake_has(&r->g->fake, r->trees[k].grant))
+                        r->trees[k].alive = false;
 }
 
 static void act(Run *r)

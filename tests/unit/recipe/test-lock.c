@@ -619,6 +619,24 @@ static void a_record_with_children_of_others_is_said_and_not_taken(void **state)
         assert_true(a->held);
 }
 
+static void a_shared_record_with_nothing_below_is_waited_for_by_readers_too(void **state)
+{
+        Game *g = *state;
+        Request request = {.kind = REQUEST_CREATE, .path = RECORD, .data = SUCCESSOR_SHARED, .data_len = strlen(SUCCESSOR_SHARED)};
+        Player *a;
+        unsigned before;
+
+        release(g, begin_and_settle(g, 0, LOCK_SHARED));
+        assert_int_equal(fake_apply(&g->fake, 0, NULL, &request).outcome, OUTCOME_OK);
+        before = g->fake.requests;
+        a = begin_and_settle(g, 1, LOCK_SHARED);
+        game_pass(g, timing_takeover_wait_usec(TIMING_LEASE_MAX_USEC) - 1);
+        assert_false(a->held);
+        assert_true(g->fake.requests - before < 8);
+        game_pass(g, 1);
+        assert_true(a->held);
+}
+
 /* --- sharing ------------------------------------------------------------------------------------ */
 
 static void readers_share_and_the_last_one_takes_the_record_with_it(void **state)
@@ -826,6 +844,7 @@ int main(void)
                 T(a_wedged_record_is_never_taken_and_its_text_says_what_to_do),
                 T(a_record_made_by_hand_is_taken_after_the_longest_lease),
                 T(a_record_with_children_of_others_is_said_and_not_taken),
+                T(a_shared_record_with_nothing_below_is_waited_for_by_readers_too),
                 T(readers_share_and_the_last_one_takes_the_record_with_it),
                 T(a_writer_waits_for_the_readers_and_later_readers_for_it),
                 T(readers_that_leave_together_leave_an_empty_record_to_the_next_writer),

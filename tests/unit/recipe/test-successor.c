@@ -202,6 +202,30 @@ static void a_record_without_a_grant_is_bare_whatever_it_says(void **state)
         take(g, &((Watcher *)g->players[0].machine)->successor, OUTCOME_NOT_EMPTY);
 }
 
+static void a_bare_record_that_changes_starts_the_wait_anew(void **state)
+{
+        Game *g = *state;
+        Successor *s;
+        Request set = {.kind = REQUEST_SET, .path = RECORD, .data = "x", .data_len = 1, .version = VERSION_ANY};
+        uint64_t w = timing_takeover_wait_usec(TIMING_LEASE_MAX_USEC);
+
+        create(g, RECORD, "");
+        s = begin(g);
+        game_settle(g);
+        g->now += 100 * SEC;
+        assert_int_equal(fake_apply(&g->fake, 1, NULL, &set).outcome, OUTCOME_OK);
+        take(g, s, OUTCOME_BAD_VERSION);
+        game_settle(g);
+        assert_int_equal(successor_due_usec(s), g->now + w);
+        g->now += 100 * SEC;
+        fake_delete(&g->fake, RECORD);
+        create(g, RECORD, "");
+        assert_int_equal(fake_apply(&g->fake, 1, NULL, &set).outcome, OUTCOME_OK);
+        game_settle(g);
+        assert_int_equal(successor_due_usec(s), g->now + w);
+        take(g, s, OUTCOME_OK);
+}
+
 static void a_wedged_grant_is_never_due(void **state)
 {
         Game *g = *state;
@@ -343,6 +367,7 @@ int main(void)
                 T(another_holder_starts_the_wait_anew),
                 T(what_cannot_be_read_counts_as_the_longest_lease),
                 T(a_record_without_a_grant_is_bare_whatever_it_says),
+                T(a_bare_record_that_changes_starts_the_wait_anew),
                 T(a_wedged_grant_is_never_due),
                 T(grants_of_sharers_are_taken_one_by_one),
                 T(more_sharers_than_it_has_room_for_are_seen_later),
