@@ -71,6 +71,9 @@ def summary(answers, seconds):
     text += "\nTimes in ms. margin: from the last beat of a command to the first of the next, where the fault made" \
             "\nit change hands; recovery: median, from the fault to that start; other: runs in which something" \
             "\nelse did not hold.\n"
+    decreed = sum(a.get("decreed_overlaps", 0) > 0 for a in ran)
+    if decreed:
+        text += f"Where an administrator took the exclusion away, two ran for a moment in {decreed} runs: not counted.\n"
     if ran and not overlaps:
         text += f"No overlap in {len(ran)} fault events: at 95 % less than {min(1, 3 / len(ran)):.2g} per event (3/n).\n"
     elif ran:
