@@ -167,9 +167,12 @@ static void rest(Cron *c, const CronPlan *plan, uint64_t now_usec, Effects *effe
         }
         c->plan_usec = plan->kind == CRON_PLAN_WAIT ? boottime_usec(c, plan->when_usec) : now_usec + RETRY_MAX_USEC;
         c->wake_usec = c->plan_usec;
-        if (running || c->blocked)
+        if (running || c->blocked) {
                 cron_ask_look(c, effects); /* whether its host lives */
-        else if (plan->tick > cron_next_wall_seconds(c, now_usec) + ANNOUNCE_SECONDS)
+                return;
+        }
+        c->retries = 0;
+        if (plan->tick > cron_next_wall_seconds(c, now_usec) + ANNOUNCE_SECONDS)
                 cron_next_announce(c, NULL, plan->tick, effects);
 }
 
@@ -224,6 +227,7 @@ void cron_next_ended(Cron *c, Effects *effects, const char *cause)
 {
         c->claim.state = CLAIM_NONE;
         c->had_turn = true;
+        c->retries = 0;
         if (!c->want) {
                 cron_next_released(c, effects, cause);
                 return;

@@ -58,6 +58,7 @@ static void on_noted(Cron *c, const Event *event, Effects *effects)
                 cron_next(c, effects); /* somebody else has written */
                 return;
         }
+        c->retries = 0;
         c->book = c->draft;
         c->version = event->reply.stat.version;
         cron_next_consider(c, event->now_usec, effects);
@@ -83,6 +84,7 @@ static void on_claimed(Cron *c, const Event *event, Effects *effects)
                 return;
         }
         c->unsure = false;
+        c->retries = 0;
         c->announced = CRON_NONE;
         c->timeout_at_usec = usec_add(event->now_usec, c->timeout_usec);
         cron_ask_enter(c, CRON_HELD, effects, "claimed");
@@ -232,8 +234,6 @@ void cron_reply_take(Cron *c, const Event *event, Effects *effects)
         case OUTCOME_BAD_VERSION:
         case OUTCOME_NOT_EMPTY:
         case OUTCOME_ROLLED_BACK:
-                if (event->reply.outcome == OUTCOME_OK)
-                        c->retries = 0;
                 on_answer(c, event, effects);
                 break;
         case OUTCOME_UNKNOWN:

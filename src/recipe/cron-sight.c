@@ -7,6 +7,10 @@
 #include "util/clock.h"
 #include "util/macros.h"
 
+#define RECORD_LOOK_USEC USEC_PER_SEC
+#define DAMAGE_RETRIES 5
+#define ANNOUNCED_DAMAGE (-2)
+
 void cron_sight_forget(Cron *c)
 {
         c->sighting.grant[0] = '\0';
@@ -20,6 +24,20 @@ static void rest_until(Cron *c, uint64_t when_usec, uint64_t now_usec, Effects *
         c->wake_usec = MIN(c->plan_usec, when_usec);
         if (running && cron_next_wall_seconds(c, now_usec) >= running->start + ANNOUNCE_SECONDS)
                 cron_next_announce(c, running, 0, effects);
+}
+
+/* A record that nobody could have made but by hand says nothing about when it may go. */
+static void rest_for_ever(Cron *c, uint64_t now_usec, Effects *effects)
+{
+        Effect *effect;
+
+        rest_until(c, usec_add(now_usec, RECORD_LOOK_USEC), now_usec, effects);
+        if (c->announced == ANNOUNCED_DAMAGE)
+                return;
+        c->announced = ANNOUNCED_DAMAGE;
+        effect = effects_append(effects, EFFECT_WAITING);
+        snprintf(effect->waiting.text, sizeof(effect->waiting.text),
+                "%.60s names no grant: if nothing is under way, delete it by hand", c->record_path);
 }
 
 void cron_sight_looked(Cron *c, const Event *event, Effects *effects)
@@ -70,7 +88,7 @@ void cron_sight_record(Cron *c, const Event *event, Effects *effects)
         }
         c->no_record = false;
         if (reply->data_len == 0 || reply->data_len >= sizeof(name) || memchr(reply->data, '/', reply->data_len)) {
-                rest_until(c, USEC_INFINITY, event->now_usec, effects); /* made by hand: to be deleted by hand */
+                rest_for_ever(c, event->now_usec, effects);
                 return;
         }
         snprintf(name, sizeof(name), "%.*s", (int)reply->data_len, (const char *)reply->data);
@@ -98,7 +116,11 @@ void cron_sight_grant(Cron *c, const Event *event, Effects *effects)
         Record text;
 
         if (reply->outcome == OUTCOME_NO_NODE) {
-                cron_next_later(c, event->now_usec);
+                /* Both go in one step: they may have gone between two reads of ours. */
+                if (c->retries < DAMAGE_RETRIES)
+                        cron_next_later(c, event->now_usec);
+                else
+                        rest_for_ever(c, event->now_usec, effects);
                 return;
         }
         (void)record_parse(reply->data, reply->data_len, &text);

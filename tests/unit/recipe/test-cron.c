@@ -874,6 +874,114 @@ static void test_a_record_left_without_an_entry_is_taken_after_w(void **state)
         assert_all_accounted(f);
 }
 
+static void test_a_record_without_a_grant_is_left_to_people(void **state)
+{
+        Fixture *f = *state;
+        Request set = {.kind = REQUEST_SET, .path = RECORD_PATH, .version = VERSION_ANY, .data = "gone", .data_len = 4};
+        unsigned before;
+        Actor *a;
+
+        make_parents(f);
+        fake_create(&f->fake, 0, RECORD_PATH, CREATE_PERSISTENT);
+        (void)fake_apply(&f->fake, 99, NULL, &set);
+        a = begin(f, 0);
+        advance(f, 12);
+        assert_false(a->held);
+        assert_string_equal(a->text, RECORD_PATH " names no grant: if nothing is under way, delete it by hand");
+        before = a->requests;
+        advance(f, 22);
+        assert_in_range(a->requests - before, 5, 80); /* it does not ask all the time */
+        set.data_len = 0;
+        (void)fake_apply(&f->fake, 99, NULL, &set);
+        advance(f, 32);
+        assert_false(a->held);
+        fake_delete(&f->fake, RECORD_PATH);
+        advance(f, 40);
+        assert_true(a->held);
+}
+
+static void test_what_is_denied_is_told_with_its_path(void **state)
+{
+        Fixture *f = *state;
+        Actor *a = begin(f, 0);
+
+        a->has_request = false;
+        deliver(f, a, (Reply){.tag = a->request.tag, .outcome = OUTCOME_DENIED});
+        assert_true(a->failed);
+        assert_int_equal(a->outcome, OUTCOME_DENIED);
+        assert_non_null(strstr(a->text, BOOK ": "));
+}
+
+static void test_a_run_ends_although_its_book_was_spoilt(void **state)
+{
+        Fixture *f = *state;
+        Request set = {.kind = REQUEST_SET, .path = BOOK, .version = VERSION_ANY, .data = "x", .data_len = 1};
+        Actor *a = begin(f, 0);
+
+        advance(f, 10);
+        assert_true(a->held);
+        (void)fake_apply(&f->fake, 99, NULL, &set);
+        settle(f);
+        a->held = false;
+        cron_ended(&a->cron, 0);
+        step(f, a, (Event){.kind = EVENT_RELEASE});
+        settle(f);
+        assert_true(a->released);
+        assert_nothing_held(f);
+        step(f, a, (Event){.kind = EVENT_START});
+        settle(f);
+        assert_true(a->failed);
+}
+
+static void test_a_claim_that_comes_when_it_is_not_wanted_any_more_is_undone(void **state)
+{
+        Fixture *f = *state;
+        Actor *a;
+
+        make_parents(f);
+        a = begin(f, 0);
+        settle(f);
+        to_claim(f, a);
+        step(f, a, (Event){.kind = EVENT_RELEASE});
+        assert_false(a->released);
+        settle(f);
+        assert_true(a->released);
+        assert_false(a->held);
+        assert_nothing_held(f);
+        assert_int_equal(read_book(f).queued, T + 10);
+}
+
+static void test_an_end_waits_until_a_foreign_child_of_the_record_is_gone(void **state)
+{
+        Fixture *f = *state;
+        Actor *a = begin(f, 0);
+        unsigned before;
+
+        advance(f, 10);
+        fake_create(&f->fake, 0, RECORD_PATH "/foreign", CREATE_PERSISTENT);
+        cron_ended(&a->cron, 0);
+        step(f, a, (Event){.kind = EVENT_RELEASE});
+        before = a->requests;
+        advance(f, 20);
+        assert_false(a->released);
+        assert_in_range(a->requests - before, 10, 60);
+        fake_delete(&f->fake, RECORD_PATH "/foreign");
+        advance(f, 22);
+        assert_true(a->released);
+        assert_nothing_held(f);
+}
+
+static void test_a_release_without_contact_and_claim_is_answered_at_once(void **state)
+{
+        Fixture *f = *state;
+        Actor *a = begin(f, 0);
+
+        settle(f);
+        step(f, a, (Event){.kind = EVENT_SESSION, .session = {.change = SESSION_SUSPENDED}});
+        step(f, a, (Event){.kind = EVENT_RELEASE});
+        assert_true(a->released);
+}
+
 /* --- everything --------------------------------------------------------------------------------- */
 
 /* The tree of a host that died may run until its lease ends: nobody may start before. */
@@ -1030,6 +1138,12 @@ int main(void)
                 TEST(test_tick_now_says_what_it_is_skipped_for),
                 TEST(test_a_znode_that_is_no_book_is_left_alone),
                 TEST(test_a_record_left_without_an_entry_is_taken_after_w),
+                TEST(test_a_record_without_a_grant_is_left_to_people),
+                TEST(test_what_is_denied_is_told_with_its_path),
+                TEST(test_a_run_ends_although_its_book_was_spoilt),
+                TEST(test_a_claim_that_comes_when_it_is_not_wanted_any_more_is_undone),
+                TEST(test_an_end_waits_until_a_foreign_child_of_the_record_is_gone),
+                TEST(test_a_release_without_contact_and_claim_is_answered_at_once),
                 cmocka_unit_test(test_at_random_no_tick_runs_twice_and_every_tick_is_accounted_for),
         };
 
