@@ -24,7 +24,8 @@ struct Hook {
         Timer timer;
         HookHandler handler;
         void *userdata;
-        bool running, started, stopping, ok;
+        bool running, started, stopping; /* stopping: whatever it comes to, it has not done its work */
+        bool ok;
 };
 
 static void end(Hook *hook)
@@ -32,7 +33,7 @@ static void end(Hook *hook)
         timer_set(&hook->timer, USEC_INFINITY);
         hook->spawn = spawn_free(hook->spawn);
         hook->running = false;
-        hook->handler(hook, HOOK_ENDED, hook->ok, hook->userdata);
+        hook->handler(hook, HOOK_ENDED, hook->ok && !hook->stopping, hook->userdata);
 }
 
 static void on_ready(Hook *hook)
@@ -56,7 +57,7 @@ static void on_exited(Hook *hook, const SpawnEvent *event)
 {
         char name[SIGNAL_NAME_MAX];
 
-        hook->ok = event->code == CLD_EXITED && event->status == 0 && !hook->stopping;
+        hook->ok = event->code == CLD_EXITED && event->status == 0;
         if (event->code != CLD_EXITED)
                 log_warning("%s: killed by %s", hook->name, signal_to_string(event->status, name));
         else if (event->status)
@@ -104,7 +105,6 @@ static void on_spawn(Spawn *spawn, const SpawnEvent *event, void *userdata)
                 break;
         case SPAWN_GUARD_LOST:
                 log_error("%s: its guard was killed or stopped", hook->name);
-                hook->ok = false;
                 hook->stopping = true;
                 if (!hook->started)
                         end(hook); /* else EMPTY follows */

@@ -59,6 +59,8 @@ static void on_gate_waiting(Unit *unit, const char *text)
         }
         unit->follows = true;
         unit_hold_follow(unit);
+        if (unit->lead) /* to stand by is what it is there for */
+                unit_tell(unit, (UnitNews){.kind = UNIT_NEWS_READY});
         if (unit->config.wait_usec == 0) /* tried once, as was asked */
                 unit_hold_on_wait_timer(unit);
 }

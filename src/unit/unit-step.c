@@ -378,10 +378,8 @@ static int run_status(const UnitMachine *m)
 /* Whether somebody else should have the hold now: asked for, or too many failures in a row. */
 static bool wants_to_give_back(UnitMachine *m, uint64_t lived_usec)
 {
-        bool failed = m->reason != UNIT_REASON_EXITED || !m->exited || m->exit_status != 0;
-
-        if (failed && lived_usec < m->policy.backoff.healthy_usec)
-                m->failures++;
+        if (lived_usec < m->policy.backoff.healthy_usec)
+                m->failures++; /* what ends so early has not done its work, whatever its status */
         else
                 m->failures = 0;
         if (m->gate != UNIT_GATE_OPEN)

@@ -2,6 +2,7 @@
 
 import shlex
 import signal
+import socket
 import time
 
 import pytest
@@ -31,13 +32,13 @@ def lead(run_zksup, journal):
     """lead(WHO, OPTION..., script=..., standby=..., on_won=..., on_lost=...) -> Zksup; False for none."""
 
     def start(who, *options, script=LOOP.format(part="leads"), standby=False, on_won=False, on_lost=False,
-              command_line=None, **rest):
+              command_line=None, env=None, **rest):
         hooks = []
         for option, text in (("--standby", standby), ("--on-won", on_won), ("--on-lost", on_lost)):
             if text:
                 hooks += [option, command(text)]
         return run_zksup("lead", "db", "--name", who, "--session-timeout", "3s", *hooks, *options, "--",
-                         *(command_line or shell(script)), env={**journal.env, "WHO": who}, name=f"lead-{who}", **rest)
+                         *(command_line or shell(script)), env={**journal.env, "WHO": who, **(env or {})}, name=f"lead-{who}", **rest)
 
     return start
 
@@ -159,6 +160,19 @@ def test_after_n_failed_runs_another_host_leads(lead, journal, broken):
     assert a.process.poll() is None  # it stands for election again
     b.stop()
     wait_for(lambda: a.err.count("holds leadership") >= 2, 15, "it tries again")
+
+
+def test_who_follows_is_ready_for_the_service_manager(lead, journal, tmp_path):
+    lead("a")
+    journal.wait("a leads")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(15 * SCALE)
+        lead("b", env={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        said = b""
+        while b"READY=1" not in said:
+            said = manager.recv(4096)
+        assert not journal.having("b leads")
 
 
 # --- standby and hooks ----------------------------------------------------------------------------
