@@ -96,6 +96,8 @@ Player *game_join_as(Game *g, size_t i, int64_t session, const RecipeType *recip
 {
         Player *p = &g->players[i];
 
+        if (p->machine)
+                game_crash(g, p);
         *p = (Player){.recipe = recipe, .machine = machine};
         attach(g, p, session);
         game_start(g, p);

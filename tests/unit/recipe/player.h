@@ -19,7 +19,7 @@ typedef struct Player {
         const RecipeType *recipe;
         void *machine;
         int64_t session;
-        bool held, waiting, released, failed, yields, lost;
+        bool held, waiting, released, failed;
         unsigned helds, yielded;
         Request asked[ASKED_MAX]; /* not applied yet, in order */
         size_t n_asked;
