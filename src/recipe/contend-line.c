@@ -46,7 +46,8 @@ static bool is_nearer(enum ContendRule rule, const Stretch *s, const Contender *
         return is_better(b, a);
 }
 
-static void read_one(Line *line, enum ContendRule rule, const Contender *me, const Stretch *s, const Contender *x)
+static void read_one(
+        Line *line, enum ContendRule rule, const Contender *me, const Stretch *s, const Contender *x)
 {
         if (rule == CONTEND_ELECTION ? !leads_before(x, me, s) : x->order >= me->order)
                 return;
@@ -66,7 +67,8 @@ static void find_second(Line *line, const Contender *me, const Stretch *s, const
         if (!line->ahead.name || line->ahead.foreign)
                 return;
         for (size_t i = 0; i < n; i++) {
-                if (!contender_parse(names[i], &x) || !leads_before(&x, me, s) || x.order == line->ahead.order)
+                if (!contender_parse(names[i], &x) || !leads_before(&x, me, s) ||
+                        x.order == line->ahead.order)
                         continue;
                 if (!second.name || is_nearer(CONTEND_ELECTION, s, &x, &second))
                         second = x;
@@ -74,7 +76,8 @@ static void find_second(Line *line, const Contender *me, const Stretch *s, const
         line->second = second.name;
 }
 
-static bool find_mine(Line *line, const char *id, const char *node, const char *const *names, size_t n, Contender *me)
+static bool find_mine(
+        Line *line, const char *id, const char *node, const char *const *names, size_t n, Contender *me)
 {
         int64_t lowest = 0;
         Contender x;

@@ -49,13 +49,15 @@ static void describe_data(const char *data, char *text, size_t size)
 /* " since 2026-11-21 14:03:05 UTC", or nothing. */
 static void describe_since(int64_t msec, char *text, size_t size)
 {
-        int64_t seconds = civil_floor(msec, 1000), days = civil_floor(seconds, 86400), day_second = seconds - days * 86400;
+        int64_t seconds = civil_floor(msec, 1000), days = civil_floor(seconds, 86400),
+                day_second = seconds - days * 86400;
         CivilDate date = civil_from_days(days);
 
         text[0] = '\0';
         if (msec > 0)
-                snprintf(text, size, " since %04d-%02d-%02d %02d:%02d:%02d UTC", (int)date.year, (int)date.month,
-                        (int)date.day, (int)(day_second / 3600), (int)(day_second / 60 % 60), (int)(day_second % 60));
+                snprintf(text, size, " since %04d-%02d-%02d %02d:%02d:%02d UTC", (int)date.year,
+                        (int)date.month, (int)date.day, (int)(day_second / 3600), (int)(day_second / 60 % 60),
+                        (int)(day_second % 60));
 }
 
 void contend_describe(const Contend *c, char *text, size_t size)
@@ -67,9 +69,11 @@ void contend_describe(const Contend *c, char *text, size_t size)
                 return;
         }
         if (c->ahead.foreign)
-                snprintf(who, sizeof(who), "a foreign client%s%.60s", c->ahead.text[0] ? " " : "", c->ahead.text);
+                snprintf(who, sizeof(who), "a foreign client%s%.60s", c->ahead.text[0] ? " " : "",
+                        c->ahead.text);
         else
                 describe_data(c->ahead.text, who, sizeof(who));
         describe_since(c->ahead.since_msec, since, sizeof(since));
-        snprintf(text, size, "position %zu in line, %s %s%s", c->position, c->ahead.grant[0] ? "held by" : "behind", who, since);
+        snprintf(text, size, "position %zu in line, %s %s%s", c->position,
+                c->ahead.grant[0] ? "held by" : "behind", who, since);
 }

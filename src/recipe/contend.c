@@ -21,7 +21,8 @@ static void enter(Contend *c, enum ContendState state, Effects *effects, const c
         assert(state != CONTEND_REST || c->state == CONTEND_FRONT);
         if (effects)
                 snprintf(effects_append(effects, EFFECT_TRACE)->trace.text, sizeof((Effect){0}.trace.text),
-                        "queue: %s -> %s (%s)", contend_state_to_string(c->state), contend_state_to_string(state), cause);
+                        "queue: %s -> %s (%s)", contend_state_to_string(c->state),
+                        contend_state_to_string(state), cause);
         c->state = state;
         c->retry_usec = USEC_INFINITY;
 }
@@ -41,7 +42,8 @@ static void ask_create(Contend *c, Effects *effects)
         Request *request;
 
         c->maybe = true;
-        (void)contender_format(c->other, sizeof(c->other), c->queue, c->id, c->kind); /* fits, see contend_init() */
+        (void)contender_format(
+                c->other, sizeof(c->other), c->queue, c->id, c->kind); /* fits, see contend_init() */
         request = ask(c, effects, REQUEST_CREATE, c->other);
         request->mode = CREATE_EPHEMERAL_SEQUENTIAL;
         request->data = c->data;
@@ -51,7 +53,8 @@ static void ask_create(Contend *c, Effects *effects)
 static void ask_list(Contend *c, Effects *effects)
 {
         c->stirred = false;
-        ask(c, effects, REQUEST_CHILDREN, c->queue)->watch = c->rule == CONTEND_SLOTS && c->state == CONTEND_LIST;
+        ask(c, effects, REQUEST_CHILDREN, c->queue)->watch =
+                c->rule == CONTEND_SLOTS && c->state == CONTEND_LIST;
         c->list_tag = c->tag;
 }
 
@@ -188,7 +191,8 @@ static enum ContendNews on_list(Contend *c, const Reply *reply, Effects *effects
                 reply->children, reply->n_children);
         if (line.other) {
                 path_of(c, c->other, line.other);
-                go(c, c->node[0] ? CONTEND_DROP : CONTEND_OWNER, effects, "a node with our id that we do not know");
+                go(c, c->node[0] ? CONTEND_DROP : CONTEND_OWNER, effects,
+                        "a node with our id that we do not know");
                 return CONTEND_NO_NEWS;
         }
         if (!line.found) {
@@ -241,7 +245,8 @@ static enum ContendNews on_looked(Contend *c, const Reply *reply, Effects *effec
         c->failures = 0;
         if (was_first(c) && c->rule == CONTEND_EXCLUSIVE)
                 c->position = 2; /* those before it have gone */
-        enter(c, CONTEND_BEHIND, effects, c->ahead.grant[0] ? "the one ahead holds" : "watching the one ahead");
+        enter(c, CONTEND_BEHIND, effects,
+                c->ahead.grant[0] ? "the one ahead holds" : "watching the one ahead");
         return CONTEND_IS_BEHIND;
 }
 
@@ -333,7 +338,8 @@ static enum ContendNews on_answer(Contend *c, const Event *event, Effects *effec
                 if (parents_on_reply(&c->parents, reply->outcome))
                         go_on(c, effects);
                 else
-                        go(c, c->node[0] || c->maybe ? CONTEND_LIST : CONTEND_CREATE, effects, "the parents are there");
+                        go(c, c->node[0] || c->maybe ? CONTEND_LIST : CONTEND_CREATE, effects,
+                                "the parents are there");
                 return CONTEND_NO_NEWS;
         case CONTEND_CREATE:
                 if (c->node[0])
@@ -364,7 +370,9 @@ static enum ContendNews on_answer(Contend *c, const Event *event, Effects *effec
 
 static const char *path_asked(const Contend *c)
 {
-        return c->state == CONTEND_PARENTS ? parents_path(&c->parents) : c->state == CONTEND_LOOK ? c->ahead.path : c->queue;
+        return c->state == CONTEND_PARENTS ? parents_path(&c->parents)
+               : c->state == CONTEND_LOOK  ? c->ahead.path
+                                           : c->queue;
 }
 
 static enum ContendNews fail(Contend *c, enum Outcome outcome, Effects *effects)
@@ -372,7 +380,8 @@ static enum ContendNews fail(Contend *c, enum Outcome outcome, Effects *effects)
         Effect *effect = effects_append(effects, EFFECT_FAILED);
 
         effect->failed.outcome = outcome;
-        snprintf(effect->failed.text, sizeof(effect->failed.text), "%.190s: %s", path_asked(c), outcome_to_string(outcome));
+        snprintf(effect->failed.text, sizeof(effect->failed.text), "%.190s: %s", path_asked(c),
+                outcome_to_string(outcome));
         enter(c, CONTEND_FAILED, effects, outcome_to_string(outcome));
         return CONTEND_HAS_FAILED;
 }
@@ -569,10 +578,14 @@ static void copy_data(char data[CONTEND_DATA_MAX], const char *from)
 int contend_init(Contend *c, const ContendConfig *config)
 {
         /* with what the server appends, and the longest name beside it */
-        if (strlen(config->queue) + 16 + strlen(CONTENDER_PREFIX) + sizeof(c->id) + sizeof(c->kind) >= ZNODE_PATH_MAX ||
+        if (strlen(config->queue) + 16 + strlen(CONTENDER_PREFIX) + sizeof(c->id) + sizeof(c->kind) >=
+                        ZNODE_PATH_MAX ||
                 strlen(config->id) >= sizeof(c->id) || strlen(config->kind) >= sizeof(c->kind))
                 return -ENAMETOOLONG;
-        *c = (Contend){.rule = config->rule, .slots = config->slots, .tags = config->tags, .retry_usec = USEC_INFINITY};
+        *c = (Contend){.rule = config->rule,
+                .slots = config->slots,
+                .tags = config->tags,
+                .retry_usec = USEC_INFINITY};
         c->tag = c->tags;
         strcpy(c->queue, config->queue);
         strcpy(c->id, config->id);

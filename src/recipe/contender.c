@@ -24,7 +24,8 @@ static bool parse_order(const char *name, int64_t *order, size_t *name_len)
         while (start > 0 && is_digit(name[start - 1]))
                 start--;
         negative = start >= 2 && name[start - 1] == '-' && (name[start - 2] == '-' || name[start - 2] == '_');
-        if (start == len || len - start + negative < DIGITS || text_to_u64(name + start, 0, INT64_MAX, &value) < 0)
+        if (start == len || len - start + negative < DIGITS ||
+                text_to_u64(name + start, 0, INT64_MAX, &value) < 0)
                 return false;
         *order = negative ? -(int64_t)value : (int64_t)value;
         *name_len = start - negative;
@@ -50,9 +51,11 @@ static void parse_priority(Contender *contender, size_t len)
                 return;
         preempts = end > 0 && name[end - 1] == '!';
         end -= preempts;
-        for (p = name + end; p > name && is_digit(p[-1]) && priority <= ELECTION_PRIORITY_MAX; p--, factor *= 10)
+        for (p = name + end; p > name && is_digit(p[-1]) && priority <= ELECTION_PRIORITY_MAX;
+                p--, factor *= 10)
                 priority += (unsigned)(p[-1] - '0') * factor;
-        if (p == name + end || p < name + 2 || p[-1] != 'p' || p[-2] != '-' || priority > ELECTION_PRIORITY_MAX)
+        if (p == name + end || p < name + 2 || p[-1] != 'p' || p[-2] != '-' ||
+                priority > ELECTION_PRIORITY_MAX)
                 return;
         contender->priority = priority;
         contender->preempts = preempts;
@@ -76,8 +79,9 @@ bool contender_is(const char *name, const char *id)
 {
         size_t n = strlen(id);
 
-        return text_has_prefix(name, CONTENDER_PREFIX) && strncmp(name + strlen(CONTENDER_PREFIX), id, n) == 0 &&
-                name[strlen(CONTENDER_PREFIX) + n] == '-';
+        return text_has_prefix(name, CONTENDER_PREFIX) &&
+               strncmp(name + strlen(CONTENDER_PREFIX), id, n) == 0 &&
+               name[strlen(CONTENDER_PREFIX) + n] == '-';
 }
 
 int contender_format(char *path, size_t size, const char *queue, const char *id, const char *kind)

@@ -13,10 +13,10 @@ struct Election {
         char queue[ZNODE_PATH_MAX];
         unsigned priority;
         bool attached;
-        bool is_leader;  /* as of the last step */
-        bool to_list;    /* the list is to be read, with a watch */
+        bool is_leader; /* as of the last step */
+        bool to_list;   /* the list is to be read, with a watch */
         bool under_way;
-        uint32_t tag;    /* of the newest list */
+        uint32_t tag; /* of the newest list */
         uint64_t retry_usec;
         int64_t yielded; /* order of the newest candidate that we have been told to yield to */
         bool has_yielded;
@@ -37,10 +37,11 @@ static bool find_preempting(const Election *e, const Reply *reply, Contender *be
                 if (contender_parse(reply->children[i], &x) && x.foreign && x.order < foreign)
                         foreign = x.order;
         for (size_t i = 0; i < reply->n_children; i++) {
-                if (!contender_parse(reply->children[i], &x) || x.foreign || !x.preempts || x.order > foreign ||
-                        x.priority <= e->priority)
+                if (!contender_parse(reply->children[i], &x) || x.foreign || !x.preempts ||
+                        x.order > foreign || x.priority <= e->priority)
                         continue;
-                if (!found || x.priority > best->priority || (x.priority == best->priority && x.order < best->order))
+                if (!found || x.priority > best->priority ||
+                        (x.priority == best->priority && x.order < best->order))
                         *best = x;
                 found = true;
         }
@@ -57,8 +58,8 @@ static void on_list(Election *e, const Reply *reply, Effects *effects)
         e->has_yielded = true;
         e->yielded = best.order;
         effect = effects_append(effects, EFFECT_YIELD);
-        snprintf(effect->yield.text, sizeof(effect->yield.text), "a candidate of priority %u preempts our %u: %.90s",
-                best.priority, e->priority, best.name);
+        snprintf(effect->yield.text, sizeof(effect->yield.text),
+                "a candidate of priority %u preempts our %u: %.90s", best.priority, e->priority, best.name);
 }
 
 static void on_reply(Election *e, const Event *event, Effects *effects)
@@ -112,7 +113,9 @@ static uint64_t election_deadline(const void *machine)
         const Election *e = machine;
         uint64_t when = lock_deadline(machine);
 
-        return e->is_leader && e->attached && e->to_list && !e->under_way && e->retry_usec < when ? e->retry_usec : when;
+        return e->is_leader && e->attached && e->to_list && !e->under_way && e->retry_usec < when
+                       ? e->retry_usec
+                       : when;
 }
 
 static void election_deinit(void *machine)

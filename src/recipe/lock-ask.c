@@ -17,7 +17,8 @@ void lock_ask_enter(Lock *l, enum LockState state, Effects *effects, const char 
         assert(state != LOCK_HELD || l->state == LOCK_CLAIM);
         assert(l->state != LOCK_LOST || state == LOCK_CLEAN);
         snprintf(effects_append(effects, EFFECT_TRACE)->trace.text, sizeof((Effect){0}.trace.text),
-                "%s: %s -> %s (%s)", l->elects ? "election" : "lock", lock_text_of_state(l->state), lock_text_of_state(state), cause);
+                "%s: %s -> %s (%s)", l->elects ? "election" : "lock", lock_text_of_state(l->state),
+                lock_text_of_state(state), cause);
         l->state = state;
         l->retry_usec = USEC_INFINITY;
         l->waiting[0] = '\0';
@@ -44,7 +45,8 @@ static int make_claim(Lock *l)
 
         snprintf(id, sizeof(id), "%s-%u", l->id, l->attempts++);
         l->text.lease_usec = l->timing.lease_usec;
-        return claim_init(&l->claim, l->contend.node, l->mode == LOCK_SHARED ? l->shared : l->record, id, &l->text);
+        return claim_init(
+                &l->claim, l->contend.node, l->mode == LOCK_SHARED ? l->shared : l->record, id, &l->text);
 }
 
 /* [set our node], [take what stands there], [create record], create record or shared, grant, set grant */
@@ -134,7 +136,8 @@ void lock_ask_fail(Lock *l, Effects *effects, enum Outcome outcome, const char *
         Effect *effect = effects_append(effects, EFFECT_FAILED);
 
         effect->failed.outcome = outcome;
-        snprintf(effect->failed.text, sizeof(effect->failed.text), "%.190s: %s", path, outcome_to_string(outcome));
+        snprintf(effect->failed.text, sizeof(effect->failed.text), "%.190s: %s", path,
+                outcome_to_string(outcome));
         lock_ask_enter(l, LOCK_FAILED, effects, outcome_to_string(outcome));
         (void)contend_leave(&l->contend, effects); /* not to be in the way of others */
 }

@@ -132,7 +132,8 @@ static void on_claimed(Lock *l, const Event *event, Effects *effects)
         l->clean = LOCK_CLEAN_ALL;
         if (!l->want || l->claim.state == CLAIM_LOST) {
                 l->drop_node = true;
-                lock_ask_clean(l, effects, l->want ? "the answer to the claim came too late" : "not wanted any more");
+                lock_ask_clean(l, effects,
+                        l->want ? "the answer to the claim came too late" : "not wanted any more");
                 return;
         }
         contend_rest(&l->contend);
@@ -145,7 +146,8 @@ static void on_claimed(Lock *l, const Event *event, Effects *effects)
 static size_t failed_op(const Reply *reply)
 {
         for (size_t i = 0; i < reply->n_results; i++)
-                if (reply->results[i].outcome != OUTCOME_OK && reply->results[i].outcome != OUTCOME_ROLLED_BACK)
+                if (reply->results[i].outcome != OUTCOME_OK &&
+                        reply->results[i].outcome != OUTCOME_ROLLED_BACK)
                         return i;
         return SIZE_MAX;
 }
@@ -206,7 +208,8 @@ static void on_cleaned(Lock *l, const Event *event, Effects *effects)
                         contend_forget(&l->contend);
                 cleaned(l, effects);
         } else if (outcome == OUTCOME_NO_NODE && path == l->claim.grant) {
-                cleaned(l, effects); /* never made, or taken away after a long silence: the record is not ours */
+                cleaned(l,
+                        effects); /* never made, or taken away after a long silence: the record is not ours */
         } else if (outcome == OUTCOME_NO_NODE && path == l->claim.node) {
                 l->claim.node_gone = true; /* deleted by hand */
                 contend_forget(&l->contend);
@@ -309,7 +312,7 @@ static void on_release(Lock *l, Effects *effects)
                 break;
         case LOCK_CLAIM:
                 l->drop_node = true;
-                break; /* on the reply, or on ATTACHED */
+                break;  /* on the reply, or on ATTACHED */
         case LOCK_LOST: /* EVENT_DEAD is still to come */
         case LOCK_LEAVE:
         case LOCK_RELEASED:
@@ -467,10 +470,12 @@ int lock_init(Lock *l, const LockNames *names, const Record *text)
 static int init(Lock *l, const LockConfig *config)
 {
         char data[CONTEND_DATA_MAX];
-        LockNames names = {.root = config->root, .dir = "lock", .name = config->name, .id = config->id, .data = data};
+        LockNames names = {
+                .root = config->root, .dir = "lock", .name = config->name, .id = config->id, .data = data};
         int r;
 
-        snprintf(data, sizeof(data), "%s %" PRIu64 " %s", config->text.host, config->text.pid, config->text.unit);
+        snprintf(data, sizeof(data), "%s %" PRIu64 " %s", config->text.host, config->text.pid,
+                config->text.unit);
         names.kind = kind_of(config->mode);
         names.rule = config->mode == LOCK_SHARED ? CONTEND_SHARED : CONTEND_EXCLUSIVE;
         l->mode = config->mode;

@@ -22,7 +22,8 @@ int successor_init(Successor *s, const char *record, uint32_t tags)
         return 0;
 }
 
-static Request *ask(Successor *s, Effects *effects, enum SuccessorAsked asked, enum RequestKind kind, const char *path)
+static Request *ask(
+        Successor *s, Effects *effects, enum SuccessorAsked asked, enum RequestKind kind, const char *path)
 {
         assert(!s->under_way && s->attached);
         s->under_way = true;
@@ -34,7 +35,8 @@ static Request *ask(Successor *s, Effects *effects, enum SuccessorAsked asked, e
 
 static const char *grant_path(Successor *s, const Sight *sight)
 {
-        snprintf(s->path, sizeof(s->path), "%s/%s", s->kind == SUCCESSOR_SHARED_BY ? s->shared : s->record, sight->grant);
+        snprintf(s->path, sizeof(s->path), "%s/%s", s->kind == SUCCESSOR_SHARED_BY ? s->shared : s->record,
+                sight->grant);
         return s->path;
 }
 
@@ -131,7 +133,7 @@ static void set_bare(Successor *s, int32_t version, uint64_t now_usec)
 static bool is_grant_name(const Reply *reply, size_t room)
 {
         return reply->data_len > 0 && reply->data_len < room && !memchr(reply->data, '/', reply->data_len) &&
-                !memchr(reply->data, '\0', reply->data_len);
+               !memchr(reply->data, '\0', reply->data_len);
 }
 
 /* --- replies ------------------------------------------------------------------------------------ */
@@ -193,7 +195,8 @@ static void on_list(Successor *s, const Reply *reply, uint64_t now_usec)
         for (size_t i = 0; i < reply->n_children; i++) {
                 Sight *sight = find_sight(s, reply->children[i]);
 
-                if (!sight && s->n_sights < SUCCESSOR_GRANTS_MAX && strlen(reply->children[i]) < sizeof(sight->grant)) {
+                if (!sight && s->n_sights < SUCCESSOR_GRANTS_MAX &&
+                        strlen(reply->children[i]) < sizeof(sight->grant)) {
                         sight = &s->sights[s->n_sights++];
                         *sight = (Sight){.stale = true};
                         strcpy(sight->grant, reply->children[i]);
@@ -477,8 +480,8 @@ bool successor_describe_holder(const Successor *s, char *text, size_t size)
         const Sight *sight = most_in_the_way(s);
 
         if (sight)
-                snprintf(text, size, "unit '%.30s' on %.30s (process %llu)", sight->text.unit, sight->text.host,
-                        (unsigned long long)sight->text.pid);
+                snprintf(text, size, "unit '%.30s' on %.30s (process %llu)", sight->text.unit,
+                        sight->text.host, (unsigned long long)sight->text.pid);
         return sight;
 }
 
@@ -490,15 +493,18 @@ void successor_describe(const Successor *s, uint64_t now_usec, char *text, size_
         if (!sight) {
                 snprintf(text, size, "for the record %.100s to go away", s->record);
         } else if (sight->text.state == RECORD_WEDGED) {
-                snprintf(text, size, "process %llu on %.30s could not be killed; when it is gone, delete %.70s",
+                snprintf(text, size,
+                        "process %llu on %.30s could not be killed; when it is gone, delete %.70s",
                         (unsigned long long)sight->text.pid, sight->text.host, s->record);
         } else {
                 duration_to_string(usec_sub(due_usec(sight), now_usec), left);
                 if (s->is_crowded || s->kind == SUCCESSOR_BARE)
-                        snprintf(text, size, "for the record %.70s, which was not made by zksup, to be deleted, or for %s",
+                        snprintf(text, size,
+                                "for the record %.70s, which was not made by zksup, to be deleted, or for %s",
                                 s->record, left);
                 else
-                        snprintf(text, size, "for the lease of unit '%.30s' that died on %.40s to run out, at most %s",
+                        snprintf(text, size,
+                                "for the lease of unit '%.30s' that died on %.40s to run out, at most %s",
                                 sight->text.unit, sight->text.host, left);
         }
 }

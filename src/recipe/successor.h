@@ -14,14 +14,14 @@
 
 #include "recipe/claim.h"
 
-#define SUCCESSOR_GRANTS_MAX 32 /* of a shared lock; more are looked at once these are gone */
+#define SUCCESSOR_GRANTS_MAX 32   /* of a shared lock; more are looked at once these are gone */
 #define SUCCESSOR_SHARED "shared" /* child of a record that is shared, and the record's data */
 
 enum SuccessorKind {
         SUCCESSOR_UNKNOWN,
-        SUCCESSOR_GONE,   /* there is no record, or there was none when we last heard */
-        SUCCESSOR_ONE,    /* one grant */
-        SUCCESSOR_BARE,   /* a record without one: made, or damaged, by hand */
+        SUCCESSOR_GONE,      /* there is no record, or there was none when we last heard */
+        SUCCESSOR_ONE,       /* one grant */
+        SUCCESSOR_BARE,      /* a record without one: made, or damaged, by hand */
         SUCCESSOR_SHARED_BY, /* <record>/shared with one grant for each that shares it */
 };
 
@@ -41,15 +41,16 @@ typedef struct Successor {
         char path[ZNODE_PATH_MAX + 160], shared[ZNODE_PATH_MAX];
         enum SuccessorKind kind;
         bool active, attached, under_way;
-        bool shares; /* we only want to know whether it is shared, not by whom. Set it after successor_init() */
+        bool shares; /* we only want to know whether it is shared, not by whom. Set it after successor_init()
+                      */
         bool awaits; /* where there is no record, watches for one. Set it after successor_init() */
         bool read_record, read_list, await; /* to be done */
         enum SuccessorAsked { ASKED_RECORD, ASKED_AWAIT, ASKED_LIST, ASKED_GRANT, ASKED_TAKE } asked;
         bool after_record; /* the grant is being read because the record has just named it */
         int32_t record_version;
         int64_t record_czxid, empty_czxid; /* of the record read last; of the one that had nothing below it */
-        enum Outcome refused; /* OK, or why the record cannot be read, for good */
-        bool is_crowded; /* the record has children that are no grants */
+        enum Outcome refused;              /* OK, or why the record cannot be read, for good */
+        bool is_crowded;                   /* the record has children that are no grants */
         Sight sights[SUCCESSOR_GRANTS_MAX];
         size_t n_sights, current;
         uint32_t tags, tag, record_tag, list_tag;

@@ -57,7 +57,8 @@ static void heed(Player *p, const Effect *e)
                 snprintf(p->text, sizeof(p->text), "%s", e->failed.text);
                 break;
         case EFFECT_TRACE:
-                if (strlen(p->trace) + strlen(e->trace.text) + 2 > sizeof(p->trace)) /* forget the first half */
+                if (strlen(p->trace) + strlen(e->trace.text) + 2 >
+                        sizeof(p->trace)) /* forget the first half */
                         memmove(p->trace, p->trace + sizeof(p->trace) / 2,
                                 strlen(p->trace + sizeof(p->trace) / 2) + 1);
                 strcat(strcat(p->trace, e->trace.text), "\n");
@@ -83,7 +84,8 @@ static void attach(Game *g, Player *p, int64_t session)
 {
         p->session = session;
         p->recipe->set_timing(p->machine, &g->timing);
-        game_step(g, p, (Event){.kind = EVENT_SESSION, .session = {.change = SESSION_ATTACHED, .id = session}});
+        game_step(
+                g, p, (Event){.kind = EVENT_SESSION, .session = {.change = SESSION_ATTACHED, .id = session}});
 }
 
 void game_start(Game *g, Player *p)
@@ -127,7 +129,9 @@ void game_pass_watches(Game *g)
                                 watch.session == g->players[i].session)
                                 game_step(g, &g->players[i],
                                         (Event){.kind = EVENT_WATCH,
-                                                .watch = {.tag = watch.tag, .kind = watch.kind, .path = watch.path}});
+                                                .watch = {.tag = watch.tag,
+                                                        .kind = watch.kind,
+                                                        .path = watch.path}});
 }
 
 static Request take_asked(Player *p)
@@ -160,7 +164,9 @@ static void suspend(Game *g, Player *p, bool applied)
                 (void)fake_apply(&g->fake, p->session, p, &asked[0]);
         game_step(g, p, (Event){.kind = EVENT_SESSION, .session = {.change = SESSION_SUSPENDED}});
         for (size_t i = 0; i < n; i++)
-                game_step(g, p, (Event){.kind = EVENT_REPLY, .reply = {.tag = asked[i].tag, .outcome = OUTCOME_UNKNOWN}});
+                game_step(g, p,
+                        (Event){.kind = EVENT_REPLY,
+                                .reply = {.tag = asked[i].tag, .outcome = OUTCOME_UNKNOWN}});
         assert_int_equal(p->n_asked, 0); /* nothing is asked without contact */
 }
 
@@ -235,7 +241,11 @@ enum Outcome game_renew(Game *g, Player *p)
 {
         const Claim *claim = p->recipe->claim(p->machine);
         Op ops[] = {{.kind = OP_CHECK, .path = claim->node, .version = VERSION_ANY},
-                {.kind = OP_SET, .path = claim->grant, .version = VERSION_ANY, .data = claim->data, .data_len = claim->data_len}};
+                {.kind = OP_SET,
+                        .path = claim->grant,
+                        .version = VERSION_ANY,
+                        .data = claim->data,
+                        .data_len = claim->data_len}};
         Request request = {.kind = REQUEST_MULTI, .path = claim->node, .ops = ops, .n_ops = 2};
         Reply reply = fake_apply(&g->fake, p->session, NULL, &request);
 
@@ -279,7 +289,8 @@ const char *game_find(const Game *g, const char *path, const char *part)
 
 static void print_below(const Znode *node)
 {
-        print_message("%s owner %lld version %d\n", node->path, (long long)node->stat.ephemeral_owner, node->stat.version);
+        print_message("%s owner %lld version %d\n", node->path, (long long)node->stat.ephemeral_owner,
+                node->stat.version);
         for (const Znode *child = node->children; child; child = child->next)
                 print_below(child);
 }

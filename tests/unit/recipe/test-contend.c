@@ -50,7 +50,8 @@ static Claim *stander_claim(void *machine)
         return &((Stander *)machine)->claim;
 }
 
-static const RecipeType stander_recipe = {"stander", free, stander_set_timing, stander_step, stander_deadline, stander_claim};
+static const RecipeType stander_recipe = {
+        "stander", free, stander_set_timing, stander_step, stander_deadline, stander_claim};
 
 static Stander *stander(const Player *p)
 {
@@ -65,8 +66,14 @@ static Player *begin_as(Game *g, size_t i, enum ContendRule rule, const char *ki
         assert_non_null(s);
         snprintf(id, sizeof(id), "id%zu", i);
         snprintf(data, sizeof(data), "host-a %zu unit %zu", 10 + i, i);
-        assert_int_equal(contend_init(&s->contend, &(ContendConfig){.queue = QUEUE, .id = id, .kind = kind, .data = data,
-                                 .rule = rule, .slots = 2, .tags = CONTEND_TAGS(5)}), 0);
+        assert_int_equal(contend_init(&s->contend, &(ContendConfig){.queue = QUEUE,
+                                                           .id = id,
+                                                           .kind = kind,
+                                                           .data = data,
+                                                           .rule = rule,
+                                                           .slots = 2,
+                                                           .tags = CONTEND_TAGS(5)}),
+                0);
         return game_join(g, i, &stander_recipe, s);
 }
 
@@ -255,7 +262,8 @@ static void leaving_without_contact_is_done_at_the_next_contact_or_with_the_sess
         game_step(g, a, (Event){.kind = EVENT_SESSION, .session = {.change = SESSION_SUSPENDED}});
         game_release(g, a);
         assert_int_equal(a->n_asked, 0);
-        game_step(g, a, (Event){.kind = EVENT_SESSION, .session = {.change = SESSION_ATTACHED, .id = a->session}});
+        game_step(g, a,
+                (Event){.kind = EVENT_SESSION, .session = {.change = SESSION_ATTACHED, .id = a->session}});
         game_settle(g);
         assert_int_equal(stander(a)->news, CONTEND_IS_OUT);
         assert_int_equal(game_children(g, QUEUE), 1);
@@ -318,7 +326,8 @@ static void the_own_operation_proves_the_node_and_marks_it(void **state)
         assert_string_equal(stander(b)->contend.ahead.grant, "grant-7");
         contend_describe(&stander(b)->contend, text, sizeof(text));
         assert_string_equal(text, "position 2 in line, held by unit 'unit 0' on host-a (process 10)");
-        stander(b)->contend.ahead.since_msec = 951782399999; /* as the Stat says it: the leap day of 2000 is next */
+        stander(b)->contend.ahead.since_msec =
+                951782399999; /* as the Stat says it: the leap day of 2000 is next */
         contend_describe(&stander(b)->contend, text, sizeof(text));
         assert_non_null(strstr(text, " since 2000-02-28 23:59:59 UTC"));
 }
@@ -331,7 +340,8 @@ static void names_that_are_too_long_are_refused_at_once(void **state)
         memset(queue, 'a', sizeof(queue));
         queue[0] = '/';
         queue[ZNODE_PATH_MAX - 50] = '\0';
-        assert_int_equal(contend_init(c, &(ContendConfig){.queue = queue, .id = "i", .kind = "lock-", .data = ""}),
+        assert_int_equal(
+                contend_init(c, &(ContendConfig){.queue = queue, .id = "i", .kind = "lock-", .data = ""}),
                 -ENAMETOOLONG);
         test_free(c);
 }

@@ -33,7 +33,8 @@ static void names_of_all_clients_are_read(void **state)
                 {"_c_" UUID "-__READ__0000000007", 7, 0, true, false, true},
                 {"_c_" UUID "-__WRIT__0000000007", 7, 0, false, false, true},
                 {"_c_" UUID "-latch-0000000003", 3, 0, false, false, true},
-                {"_c_" UUID "-p7!-latch-0000000003", 3, 0, false, false, true}, /* only ours have priorities */
+                {"_c_" UUID "-p7!-latch-0000000003", 3, 0, false, false,
+                        true}, /* only ours have priorities */
                 {"0f8fad5bd9cb469fa16570867728950e__lock__0000000001", 1, 0, false, false, true},
                 {"0f8fad5bd9cb469fa16570867728950e__rlock__0000000001", 1, 0, true, false, true},
                 {"lock-0000000001", 1, 0, false, false, true},
@@ -139,8 +140,8 @@ static void the_exclusive_wait_for_all_that_came_earlier(void **state)
 static void readers_wait_for_the_last_writer_before_them(void **state)
 {
         Line l = LINE(CONTEND_SHARED, "_c_zksup-me-__READ__0000000005", "_c_zksup-me-__READ__0000000005",
-                "_c_zksup-a-lock-0000000001", "_c_zksup-b-__WRIT__0000000003", "_c_zksup-c-__READ__0000000004",
-                "_c_zksup-d-__WRIT__0000000006");
+                "_c_zksup-a-lock-0000000001", "_c_zksup-b-__WRIT__0000000003",
+                "_c_zksup-c-__READ__0000000004", "_c_zksup-d-__WRIT__0000000006");
 
         assert_string_equal(l.ahead.name, "_c_zksup-b-__WRIT__0000000003");
         assert_int_equal(l.position, 4);
@@ -155,8 +156,8 @@ static void readers_wait_for_the_last_writer_before_them(void **state)
 static void candidates_stand_by_priority_then_age_and_never_pass_a_foreign_one(void **state)
 {
         Line l = LINE(CONTEND_ELECTION, "_c_zksup-me-p3-latch-0000000005", "_c_zksup-me-p3-latch-0000000005",
-                "_c_zksup-a-latch-0000000001", "_c_zksup-b-p3-latch-0000000003", "_c_zksup-c-p9-latch-0000000007",
-                "_c_zksup-d-p3-latch-0000000008");
+                "_c_zksup-a-latch-0000000001", "_c_zksup-b-p3-latch-0000000003",
+                "_c_zksup-c-p9-latch-0000000007", "_c_zksup-d-p3-latch-0000000008");
 
         assert_string_equal(l.ahead.name, "_c_zksup-b-p3-latch-0000000003");
         assert_string_equal(l.second, "_c_zksup-c-p9-latch-0000000007");

@@ -51,15 +51,24 @@ static void join(Run *r, size_t i)
                 Election *election;
 
                 r->modes[i] = LOCK_EXCLUSIVE;
-                assert_int_equal(election_new(&election, &(ElectionConfig){.root = "/z", .name = "x", .id = id,
-                        .priority = (unsigned)random_below(&r->random, 3), .preempt = chance(r, 50),
-                        .text = {.host = "h", .unit = "u"}}), 0);
+                assert_int_equal(
+                        election_new(&election, &(ElectionConfig){.root = "/z",
+                                                        .name = "x",
+                                                        .id = id,
+                                                        .priority = (unsigned)random_below(&r->random, 3),
+                                                        .preempt = chance(r, 50),
+                                                        .text = {.host = "h", .unit = "u"}}),
+                        0);
                 game_join_as(r->g, i, session, &election_recipe, election);
         } else {
                 Lock *lock;
 
-                assert_int_equal(lock_new(&lock, &(LockConfig){.root = "/z", .name = "x", .id = id,
-                        .mode = r->modes[i], .text = {.host = "h", .unit = "u"}}), 0);
+                assert_int_equal(lock_new(&lock, &(LockConfig){.root = "/z",
+                                                         .name = "x",
+                                                         .id = id,
+                                                         .mode = r->modes[i],
+                                                         .text = {.host = "h", .unit = "u"}}),
+                        0);
                 game_join_as(r->g, i, session, &lock_recipe, lock);
         }
         r->wants[i] = true;
@@ -78,12 +87,14 @@ static void note_holds(Run *r)
                 r->helds[i]++;
                 r->served++;
                 for (size_t k = 0; k < r->n_trees; k++)
-                        if (r->trees[k].alive && r->g->now < r->trees[k].deadline_usec && !(shares && r->trees[k].shares))
+                        if (r->trees[k].alive && r->g->now < r->trees[k].deadline_usec &&
+                                !(shares && r->trees[k].shares))
                                 fail_msg("two at once, seed %d", (int)r->seed);
                 assert_true(r->n_trees < ARRAY_SIZE(r->trees));
                 r->tree_of[i] = r->n_trees;
                 r->trees[r->n_trees] = (Holder){true, shares, p->recipe->claim(p->machine)->deadline_usec};
-                snprintf(r->trees[r->n_trees++].grant, sizeof(r->trees[0].grant), "%s", p->recipe->claim(p->machine)->grant);
+                snprintf(r->trees[r->n_trees++].grant, sizeof(r->trees[0].grant), "%s",
+                        p->recipe->claim(p->machine)->grant);
         }
 }
 
@@ -151,7 +162,8 @@ static void expire(Run *r, size_t i)
 
         game_expire(r->g, p);
         if (held) { /* the guard stops the tree, and then */
-                for (size_t k = random_below(&r->random, 3); k > 0 && r->g->players[(i + 1) % ACTIVE].n_asked; k--)
+                for (size_t k = random_below(&r->random, 3); k > 0 && r->g->players[(i + 1) % ACTIVE].n_asked;
+                        k--)
                         game_answer(r->g, &r->g->players[(i + 1) % ACTIVE]);
                 assert_int_equal(p->n_asked, 0);
                 r->trees[r->tree_of[i]].alive = false;
@@ -161,15 +173,17 @@ static void expire(Run *r, size_t i)
 
 static void delete_something(Run *r)
 {
-        static const char *const dirs[] = {"/z/lock/x", "/z/record/lock", "/z/record/lock/x", "/z/record/lock/x/shared",
-                "/z/election/x", "/z/record/election/x"};
+        static const char *const dirs[] = {"/z/lock/x", "/z/record/lock", "/z/record/lock/x",
+                "/z/record/lock/x/shared", "/z/election/x", "/z/record/election/x"};
         const char *path = game_find(r->g, dirs[random_below(&r->random, ARRAY_SIZE(dirs))], "");
         Op op = {.kind = OP_DELETE, .path = path, .version = VERSION_ANY};
-        Request request = {.kind = REQUEST_DELETE, .path = path, .version = VERSION_ANY, .ops = &op, .n_ops = 1};
+        Request request = {
+                .kind = REQUEST_DELETE, .path = path, .version = VERSION_ANY, .ops = &op, .n_ops = 1};
 
         if (path)
                 (void)fake_apply(&r->g->fake, 0, NULL, &request);
-        for (size_t k = 0; k < r->n_trees; k++) /* who deletes a record by hand says that nothing runs under it */
+        for (size_t k = 0; k < r->n_trees;
+                k++) /* who deletes a record by hand says that nothing runs under it */
                 if (!fake_has(&r->g->fake, r->trees[k].grant))
                         r->trees[k].alive = false;
 }
@@ -253,7 +267,8 @@ static void finish(Run *r)
         }
         for (size_t i = 0; i < ACTIVE; i++)
                 if (g->players[i].machine)
-                        print_message("%zu: wants %d released %d\n%s\n", i, r->wants[i], g->players[i].released,
+                        print_message("%zu: wants %d released %d\n%s\n", i, r->wants[i],
+                                g->players[i].released,
                                 g->players[i].trace + MAX(strlen(g->players[i].trace), 600) - 600);
         game_print(g);
         fail_msg("not everybody is served, seed %d", (int)r->seed);

@@ -12,7 +12,11 @@
 static Player *begin(Game *g, size_t i, enum LockMode mode)
 {
         char id[8], unit[8];
-        LockConfig config = {.root = "/zksup", .name = "x", .id = id, .mode = mode, .text = {.pid = 10 + i, .host = "host-a"}};
+        LockConfig config = {.root = "/zksup",
+                .name = "x",
+                .id = id,
+                .mode = mode,
+                .text = {.pid = 10 + i, .host = "host-a"}};
         Lock *lock;
 
         snprintf(id, sizeof(id), "id%zu", i);
@@ -87,7 +91,11 @@ static void a_hand_over_costs_five_requests_with_the_close_of_the_session(void *
 static void touch(Game *g, Player *p)
 {
         const Claim *claim = p->recipe->claim(p->machine);
-        Op op = {.kind = OP_SET, .path = claim->grant, .version = VERSION_ANY, .data = claim->data, .data_len = claim->data_len};
+        Op op = {.kind = OP_SET,
+                .path = claim->grant,
+                .version = VERSION_ANY,
+                .data = claim->data,
+                .data_len = claim->data_len};
         Request request = {.kind = REQUEST_MULTI, .path = claim->grant, .ops = &op, .n_ops = 1};
 
         assert_int_equal(fake_apply(&g->fake, p->session, NULL, &request).outcome, OUTCOME_OK);
@@ -216,8 +224,10 @@ static void they_are_served_in_the_order_of_their_coming_and_say_whom_they_wait_
 
         for (size_t i = 0; i < 4; i++)
                 begin_and_settle(g, i, LOCK_EXCLUSIVE);
-        assert_string_equal(g->players[1].text, "position 2 in line, held by unit 'u0' on host-a (process 10)");
-        assert_string_equal(g->players[3].text, "position 4 in line, behind unit 'u2' on host-a (process 12)");
+        assert_string_equal(
+                g->players[1].text, "position 2 in line, held by unit 'u0' on host-a (process 10)");
+        assert_string_equal(
+                g->players[3].text, "position 4 in line, behind unit 'u2' on host-a (process 12)");
         for (size_t i = 0; i < 4; i++) {
                 for (size_t k = 0; k < 4; k++)
                         assert_int_equal(g->players[k].held, k == i);
@@ -339,7 +349,8 @@ static void a_record_that_may_not_be_read_fails_the_lock(void **state)
         a = begin(g, 1, LOCK_EXCLUSIVE);
         while (a->asked[0].kind != REQUEST_GET)
                 game_answer(g, a);
-        game_step(g, a, (Event){.kind = EVENT_REPLY, .reply = {.tag = a->asked[0].tag, .outcome = OUTCOME_DENIED}});
+        game_step(g, a,
+                (Event){.kind = EVENT_REPLY, .reply = {.tag = a->asked[0].tag, .outcome = OUTCOME_DENIED}});
         assert_true(a->failed);
         assert_non_null(strstr(a->text, RECORD));
         a->asked[0] = a->asked[a->n_asked - 1];
@@ -441,7 +452,8 @@ static void the_ghost_of_a_former_session_is_not_taken_for_ours(void **state)
         game_lose_reply(g, b, false); /* the create: now it looks for what it may have made */
         game_settle(g);
         assert_int_equal(game_children(g, QUEUE), 2);
-        assert_int_equal(tree_find(&g->fake.tree, game_find(g, QUEUE, "id1"))->stat.ephemeral_owner, b->session);
+        assert_int_equal(
+                tree_find(&g->fake.tree, game_find(g, QUEUE, "id1"))->stat.ephemeral_owner, b->session);
 }
 
 static void after_an_expiry_nothing_is_asked_until_the_tree_is_dead(void **state)
@@ -622,7 +634,10 @@ static void a_record_with_children_of_others_is_said_and_not_taken(void **state)
 static void a_shared_record_with_nothing_below_is_waited_for_by_readers_too(void **state)
 {
         Game *g = *state;
-        Request request = {.kind = REQUEST_CREATE, .path = RECORD, .data = SUCCESSOR_SHARED, .data_len = strlen(SUCCESSOR_SHARED)};
+        Request request = {.kind = REQUEST_CREATE,
+                .path = RECORD,
+                .data = SUCCESSOR_SHARED,
+                .data_len = strlen(SUCCESSOR_SHARED)};
         Player *a;
         unsigned before;
 

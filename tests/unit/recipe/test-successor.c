@@ -39,7 +39,8 @@ static Claim *watcher_claim(void *machine)
         return &((Watcher *)machine)->claim;
 }
 
-static const RecipeType watcher_recipe = {"watcher", free, watcher_set_timing, watcher_step, watcher_deadline, watcher_claim};
+static const RecipeType watcher_recipe = {
+        "watcher", free, watcher_set_timing, watcher_step, watcher_deadline, watcher_claim};
 
 static Successor *begin(Game *g)
 {
@@ -54,7 +55,11 @@ static Successor *begin(Game *g)
 static void write_grant(Game *g, const char *path, const Record *text, enum OpKind kind)
 {
         char data[RECORD_TEXT_MAX];
-        Op op = {.kind = kind, .path = path, .version = VERSION_ANY, .data = data, .data_len = record_to_string(text, data)};
+        Op op = {.kind = kind,
+                .path = path,
+                .version = VERSION_ANY,
+                .data = data,
+                .data_len = record_to_string(text, data)};
         Request request = {.kind = REQUEST_MULTI, .path = path, .ops = &op, .n_ops = 1};
 
         assert_int_equal(fake_apply(&g->fake, 0, NULL, &request).outcome, OUTCOME_OK);
@@ -78,7 +83,8 @@ static void hold(Game *g)
 static void take(Game *g, Successor *s, enum Outcome expected)
 {
         Op ops[2];
-        Request request = {.kind = REQUEST_MULTI, .path = RECORD, .ops = ops, .n_ops = successor_take_ops(s, ops)};
+        Request request = {
+                .kind = REQUEST_MULTI, .path = RECORD, .ops = ops, .n_ops = successor_take_ops(s, ops)};
 
         assert_int_equal(fake_apply(&g->fake, 1, NULL, &request).outcome, expected);
 }
@@ -172,7 +178,8 @@ static void what_cannot_be_read_counts_as_the_longest_lease(void **state)
                 s = begin(g);
                 game_settle(g);
                 assert_int_equal(s->kind, SUCCESSOR_ONE);
-                assert_int_equal(successor_due_usec(s), g->now + timing_takeover_wait_usec(TIMING_LEASE_MAX_USEC));
+                assert_int_equal(
+                        successor_due_usec(s), g->now + timing_takeover_wait_usec(TIMING_LEASE_MAX_USEC));
                 take(g, s, OUTCOME_OK);
                 game_crash(g, &g->players[0]);
         }
@@ -190,7 +197,8 @@ static void a_record_without_a_grant_is_bare_whatever_it_says(void **state)
                 s = begin(g);
                 game_settle(g);
                 assert_int_equal(s->kind, SUCCESSOR_BARE);
-                assert_int_equal(successor_due_usec(s), g->now + timing_takeover_wait_usec(TIMING_LEASE_MAX_USEC));
+                assert_int_equal(
+                        successor_due_usec(s), g->now + timing_takeover_wait_usec(TIMING_LEASE_MAX_USEC));
                 take(g, s, OUTCOME_OK);
                 game_crash(g, &g->players[0]);
         }
@@ -206,7 +214,8 @@ static void a_bare_record_that_changes_starts_the_wait_anew(void **state)
 {
         Game *g = *state;
         Successor *s;
-        Request set = {.kind = REQUEST_SET, .path = RECORD, .data = "x", .data_len = 1, .version = VERSION_ANY};
+        Request set = {
+                .kind = REQUEST_SET, .path = RECORD, .data = "x", .data_len = 1, .version = VERSION_ANY};
         uint64_t w = timing_takeover_wait_usec(TIMING_LEASE_MAX_USEC);
 
         create(g, RECORD, "");
@@ -352,7 +361,8 @@ static void what_may_not_be_read_is_told(void **state)
         uint32_t tag = g->players[0].asked[0].tag;
 
         g->players[0].n_asked = 0;
-        game_step(g, &g->players[0], (Event){.kind = EVENT_REPLY, .reply = {.tag = tag, .outcome = OUTCOME_DENIED}});
+        game_step(g, &g->players[0],
+                (Event){.kind = EVENT_REPLY, .reply = {.tag = tag, .outcome = OUTCOME_DENIED}});
         assert_int_equal(s->refused, OUTCOME_DENIED);
         assert_int_equal(g->players[0].n_asked, 0);
 }
