@@ -58,8 +58,8 @@ static void on_list(Election *e, const Reply *reply, Effects *effects)
         e->has_yielded = true;
         e->yielded = best.order;
         effect = effects_append(effects, EFFECT_YIELD);
-        snprintf(effect->yield.text, sizeof(effect->yield.text),
-                "a candidate of priority %u preempts our %u: %.90s", best.priority, e->priority, best.name);
+        snprintf(effect->yield.text, sizeof(effect->yield.text), "a candidate of priority %u preempts our %u",
+                best.priority, e->priority);
 }
 
 static void on_reply(Election *e, const Event *event, Effects *effects)
