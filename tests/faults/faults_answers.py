@@ -80,3 +80,4 @@ def answer_to_release_lost(r):
 
     r.strike(strike)
     r.await_takeover()
+    r.holder.wait()

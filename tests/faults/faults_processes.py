@@ -71,6 +71,7 @@ def stopped_by_request(r):
     r.contend(child=r.random.choice(["daemon", "obey"]))
     r.strike(r.holder.signal, signal.SIGTERM)
     r.await_takeover()
+    r.holder.wait()
 
 
 @fault()
@@ -85,6 +86,7 @@ def killed_while_stopping(r):
     except ProcessLookupError:
         r.notes.append("it was over")
     r.await_takeover()
+    r.holder.wait()
 
 
 @fault()
@@ -115,6 +117,7 @@ def waiter_stopped(r):
     r.strike(strike)
     r.heals(r.waiter.signal, signal.SIGCONT)
     r.await_takeover()
+    r.holder.wait()
     r.await_kept(r.heal())
     r.require(len(r.witness.trees) == 2, f"it started beside the one that had its turn: {r.witness.trees}")
 
@@ -134,4 +137,5 @@ def waiter_pauses(r):
     for _ in range(r.random.randint(1, 4)):
         pause()
         time.sleep(r.random.uniform(0, 0.1))
+    r.holder.wait()
     r.await_kept(time.monotonic())

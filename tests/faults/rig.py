@@ -171,10 +171,11 @@ class Round:
 
     def await_kept(self, since, seconds=30.0):
         """Waits until some tree, the old one or a new one, has run on for a session timeout after `since`.
-        A supervisor that loses the lock ends. When both have, one after the other, they are started again."""
+        A supervisor that loses the lock ends. When nobody is left for that reason, two more are started."""
 
         def seen():
-            if self.holder.status == LOST and self.waiter.status == LOST:
+            ended = [p.status for p in (self.holder, self.waiter, *self.others)]
+            if LOST in ended and None not in ended:
                 self.holder, self.waiter = self.supervise(0), self.supervise(1)
             trees = self.witness.trees
             return trees and trees[-1].last > since + self.T and trees[-1].last - trees[-1].first > TREE_SECONDS

@@ -122,7 +122,7 @@ def run_job(rig, job):
     """A run; again if it was disturbed before the fault struck."""
     answer = {}
     for attempt in range(ATTEMPTS):
-        answer = try_job(rig, job, attempt)
+        answer = {**try_job(rig, job, attempt), "disturbances": attempt}
         if "disturbed" not in answer:
             break
     return answer

@@ -21,6 +21,8 @@ def line(answer):
         return f"{head} skipped: {answer['skipped']}"
     text = f"{head} margin {milliseconds(answer.get('margin'))} ms, next start after " \
            f"{milliseconds(answer.get('recovery'))} ms ({answer['seconds']:.1f} s{', ' + answer['contain'] if 'contain' in answer else ''})"
+    if answer.get("disturbances"):
+        text += f", disturbed {answer['disturbances']} times before"
     for note in answer.get("notes", ()):
         text += f"\n    {note}"
     if answer.get("control"):
