@@ -4,7 +4,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-target=${1:?say which target: text, machines, connect or cron}
+target=${1:?say which target: text, machines, connect, cron or cron-machine}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 clang -g -O1 -std=gnu17 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -I"$top/src" -I/usr/include \
