@@ -1,6 +1,6 @@
 """How long nobody holds a lock: after a crash of the holder's supervisor or host, after a clean end.
 
-    ZKSUP_TEST_FAILOVERS=N    crashes of each kind (default 4)
+    ZKSUP_TEST_FAILOVERS=N    crashes of each kind (default 4, and then a busy machine may be late)
     ZKSUP_TEST_SEED=N         seed of the moments at which they happen (default random, printed)
 
 A crashed holder's session ends after its timeout, rounded up to the server's tick; by then a waiter
@@ -24,8 +24,8 @@ from interop import Door, queue_of
 from zk_server import SCALE, wait_for
 
 RUNS = int(os.environ.get("ZKSUP_TEST_FAILOVERS", "4"))
+SLACK = 0.1 if "ZKSUP_TEST_FAILOVERS" in os.environ else 0.4 * SCALE
 SEED = int(os.environ.get("ZKSUP_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
-SLACK = 0.1
 SESSION = 2.0
 TICK = 0.5
 AT_ONCE = 4
@@ -118,7 +118,7 @@ def test_a_killed_supervisors_successor_starts_within_the_session_timeout_and_a_
             assert token > one.line("a", "enter")[1]
             seconds.append((entered - struck) / 1e9)
             one.b.signal()
-    report(capsys, f"{verb}: supervisor killed", seconds, SESSION + TICK + SLACK * SCALE)
+    report(capsys, f"{verb}: supervisor killed", seconds, SESSION + TICK + SLACK)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_a_lost_hosts_successor_starts_within_the_session_timeout_and_a_tick(
             lab.heal()
             for process in processes:
                 process.stop()
-    report(capsys, "host lost", seconds, session + lab.TICK_MS / 1000 + SLACK * SCALE)
+    report(capsys, "host lost", seconds, session + lab.TICK_MS / 1000 + SLACK)
 
 
 # --- a clean end -----------------------------------------------------------------------------------
