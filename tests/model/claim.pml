@@ -399,7 +399,7 @@ init {
  * fails  -DP=3 -DMUT=1   the successor waits one tick less
  * fails  -DP=3 -DMUT=2   the deadline is counted from the answer
  * fails  -DP=3 -DMUT=3   a late answer revives a deadline that passed
- * fails  -DP=3 -DMUT=4   taken over by name, without the version
+ * fails  -DP=3 -DMUT=4   a take-over under way deletes whatever record it finds
  * fails  -DP=3 -DMUT=5   released before the tree is dead
  * fails  -DP=3 -DMUT=6   a ghost is deleted whosever it is
  * fails  -DP=3 -DMUT=7   the name of a grant is used again
@@ -407,6 +407,6 @@ init {
  * fails  -DP=3 -DMUT=9   released by record and version, not by grant
  * fails  -DP=3 -DMUT=10  the successor does not wait at all
  * fails  -DP=3 -DMUT=11  a claim whose outcome is unknown counts as granted
- * fails  -DP=3 -DMUT=12  a renewal does not begin the successor's wait anew
+ * fails  -DP=3 -DMUT=12  taken over by name alone, whether a renewal has been seen or not
  * fails  -DP=3 -DEDICT=3  the record of a living holder is deleted by hand
  */
