@@ -36,17 +36,35 @@ static void on_gate_opened(Unit *unit, const GateEvent *event)
         unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_OPEN});
 }
 
+static void end_wait(Unit *unit)
+{
+        timer_set(&unit->wait_timer, USEC_INFINITY);
+        unit->gives_up = false;
+        unit_gate_failed(unit, UNIT_EXIT_NOT_ACQUIRED);
+}
+
+/* Leaves the line first, where that can be: a claim under way would else leave its record behind. */
 void unit_hold_on_wait_timer(void *userdata)
 {
         Unit *unit = userdata;
         char text[DURATION_STRING_MAX];
 
+        if (unit->gives_up) { /* no answer */
+                end_wait(unit);
+                return;
+        }
         if (unit->config.wait_usec == 0)
                 log_error("%s: no %s without waiting", unit->config.name, gate_noun(unit->gate));
         else
                 log_error("%s: no %s within --wait %s", unit->config.name, gate_noun(unit->gate),
                         duration_to_string(unit->config.wait_usec, text));
-        unit_gate_failed(unit, UNIT_EXIT_NOT_ACQUIRED);
+        if (!client_is_attached(unit->context.client)) {
+                end_wait(unit);
+                return;
+        }
+        unit->gives_up = true;
+        timer_set(&unit->wait_timer, usec_add(clock_boottime_usec(), unit->config.policy.release_usec));
+        gate_close(unit->gate);
 }
 
 /* For whom and since when, once: a recipe says it again at every look. */
@@ -61,7 +79,7 @@ static void on_gate_waiting(Unit *unit, const char *text)
         unit_hold_follow(unit);
         if (unit->lead) /* to stand by is what it is there for */
                 unit_tell(unit, (UnitNews){.kind = UNIT_NEWS_READY});
-        if (unit->config.wait_usec == 0) /* tried once, as was asked */
+        if (unit->config.wait_usec == 0 && !unit->gives_up) /* tried once, as was asked */
                 unit_hold_on_wait_timer(unit);
 }
 
@@ -99,6 +117,10 @@ void unit_hold_on_gate(void *userdata, const GateEvent *event)
                 break;
         case GATE_CLOSED:
                 unit->gate_asked = false;
+                if (unit->gives_up) {
+                        end_wait(unit);
+                        break;
+                }
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_CLOSED});
                 break;
         case GATE_FAILED:
@@ -133,7 +155,7 @@ void unit_hold_open(Unit *unit)
 void unit_hold_close(Unit *unit)
 {
         timer_set(&unit->wait_timer, USEC_INFINITY);
-        unit->open_waits = false;
+        unit->open_waits = unit->gives_up = false;
         unit->follows = unit->machine.rest == UNIT_STATE_COUNT;
         if (!unit->gate)
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_CLOSED});

@@ -20,6 +20,7 @@ struct Unit {
         UnitHandler handler;
         void *userdata;
         bool gate_asked, attached;
+        bool gives_up; /* has waited long enough, and is leaving the line */
         bool close_waits, open_waits; /* until on-lost has ended */
         bool finished;                /* the machine is; perhaps not yet what goes with the hold */
         bool follows;                 /* the standby may run while nothing is held */

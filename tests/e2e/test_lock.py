@@ -221,6 +221,13 @@ def test_without_waiting_it_is_124_at_once(lock, journal, let_go):
     let_go()
 
 
+def test_who_gives_up_while_it_is_about_to_get_it_leaves_nothing(lock, kazoo, root):
+    for wait in (["--no-wait"], ["--wait", "1ms"], ["--wait", "5ms"], ["--wait", "9ms"]):
+        running = [lock(*wait, "--quiet", who=f"w{i}", script="exit 0") for i in range(5)]
+        assert {process.wait() for process in running} <= {0, 124}
+        assert is_clean(kazoo, root), wait
+
+
 def test_a_free_lock_is_taken_without_waiting(lock, let_go):
     let_go()
     assert lock("--no-wait").wait() == 0
