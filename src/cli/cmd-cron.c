@@ -64,10 +64,12 @@ static const OptionSpec specs[] = {
                 "how late a tick may be for run-once (no bound) and --tick-now (1m)"},
         {"jitter", 0, "TIME", option_parse_duration, AT(jitter_usec), "each host tries up to this much later (0)"},
         {"timeout", 0, "TIME", option_parse_duration, AT(timeout_usec), "stop a run that takes longer (never)"},
-        {"tick-now", 0, NULL, NULL, AT(tick_now), "run the tick that has just passed, unless another host does; then end"},
+        {"tick-now", 0, NULL, NULL, AT(tick_now),
+                "run the tick that has just passed, unless another host does; then end"},
         COMMON_OPTIONS(CronOptions, supervise.common),
         {"name", 'n', "UNIT", option_parse_component, AT(supervise.name), "name of the unit (NAME)"},
-        {"stop-signal", 0, "NAME", option_parse_signal, AT(supervise.policy.stop_signal), "asks a run to stop (TERM)"},
+        {"stop-signal", 0, "NAME", option_parse_signal, AT(supervise.policy.stop_signal),
+                "asks a run to stop (TERM)"},
         {"on-suspend", 0, "keep|freeze|stop|signal:NAME", supervise_parse_on_suspend, AT(supervise.policy),
                 "when there is no contact (keep)"},
         {"on-unkillable", 0, "hold|takeover", supervise_parse_on_unkillable, AT(supervise.policy),
@@ -86,9 +88,11 @@ static int check(const CronOptions *o)
         if (o->timeout_usec == 0)
                 return cli_problem("cron", "--timeout must be longer than 0");
         if (o->within_usec != WITHIN_UNSET && !o->tick_now && o->missed == MISSED_SKIP)
-                return cli_problem("cron", "--within says how late a tick may be for --missed run-once or --tick-now");
+                return cli_problem(
+                        "cron", "--within says how late a tick may be for --missed run-once or --tick-now");
         if (o->tick_now && o->missed == MISSED_RUN_ONCE)
-                return cli_problem("cron", "--tick-now runs one tick, no missed ones; say --within how late it may be");
+                return cli_problem(
+                        "cron", "--tick-now runs one tick, no missed ones; say --within how late it may be");
         return 0;
 }
 
@@ -145,7 +149,8 @@ int cmd_cron(int argc, char **argv)
         CronOptions o = {.supervise = supervise_options_default(UNIT_RESTART_NEVER),
                 .within_usec = WITHIN_UNSET,
                 .timeout_usec = USEC_INFINITY};
-        const Operand operands[] = {{"NAME", option_parse_component, &o.name}, {"SCHEDULE", parse_schedule, &o.schedule}, {NULL}};
+        const Operand operands[] = {
+                {"NAME", option_parse_component, &o.name}, {"SCHEDULE", parse_schedule, &o.schedule}, {NULL}};
         CLEANUP(supervise_deinit) Supervise *s = &(Supervise){0};
         char **command;
 

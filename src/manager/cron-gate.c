@@ -62,7 +62,8 @@ static void on_held(CronGate *g, const Effect *effect)
 
         g->renewed = true;
         heart_add(g->heart, &g->hold);
-        snprintf(text, sizeof(text), "tick %s of '%s'", cron_tick_to_string(g->cron.tick, g->cron.rules.zone, tick), g->name);
+        snprintf(text, sizeof(text), "tick %s of '%s'",
+                cron_tick_to_string(g->cron.tick, g->cron.rules.zone, tick), g->name);
         gate_tell(&g->gate, (GateEvent){.kind = GATE_OPENED,
                                     .text = text,
                                     .token = effect->held.token,
@@ -118,8 +119,8 @@ static void tell_what_is_odd(CronGate *g)
         char tick[CRON_TICK_STRING_MAX];
 
         if (ahead && !g->told_ahead)
-                log_warning("%s: the last tick is %s, which is yet to come: a clock is wrong, here or on the host that "
-                            "claimed it; nothing is run until then, or until the znode is deleted",
+                log_warning("%s: the last tick is %s, which is yet to come: a clock is wrong, here or on the host "
+                            "that claimed it; nothing is run until then, or until the znode is deleted",
                         g->cron.book_path, cron_tick_to_string(g->cron.book.last, g->cron.rules.zone, tick));
         g->told_ahead = ahead;
         if (g->cron.other_schedule && !g->told_other_schedule)
@@ -173,9 +174,9 @@ static int watch_wall_clock(int fd)
 {
         struct itimerspec never = {.it_value.tv_sec = INT32_MAX};
 
-        return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0 && errno != ECANCELED ?
-                -errno :
-                0;
+        int r = timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
+
+        return r < 0 && errno != ECANCELED ? -errno : 0;
 }
 
 static int on_wall_clock(sd_event_source *source, int fd, uint32_t revents, void *userdata)

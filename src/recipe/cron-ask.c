@@ -79,7 +79,11 @@ void cron_ask_begin_parents(Cron *c, Effects *effects)
 static Op set_book(Cron *c)
 {
         c->data_len = cron_book_to_string(&c->draft, c->data);
-        return (Op){.kind = OP_SET, .path = c->book_path, .version = c->version, .data = c->data, .data_len = c->data_len};
+        return (Op){.kind = OP_SET,
+                .path = c->book_path,
+                .version = c->version,
+                .data = c->data,
+                .data_len = c->data_len};
 }
 
 void cron_ask_make(Cron *c, Effects *effects)

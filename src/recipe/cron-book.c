@@ -11,7 +11,8 @@
 #define FIRST_LINE "zksup-cron 1"
 #define WORDS_MAX 8
 
-static const char *const mark_names[CRON_MARKS] = {"running", "done", "killed", "timeout", "unknown", "skipped", "missed"};
+static const char *const mark_names[CRON_MARKS] = {
+        "running", "done", "killed", "timeout", "unknown", "skipped", "missed"};
 
 const char *cron_mark_to_string(enum CronMark mark)
 {
@@ -292,8 +293,13 @@ void cron_book_begin(CronBook *b, int64_t tick, int64_t start, const char *id, c
 
         assert(!cron_book_running(b));
         e = append(b);
-        *e = (CronEntry){
-                .mark = CRON_RUNNING, .tick = tick, .until = tick, .count = 1, .start = start, .end = CRON_NONE, .status = CRON_NONE};
+        *e = (CronEntry){.mark = CRON_RUNNING,
+                .tick = tick,
+                .until = tick,
+                .count = 1,
+                .start = start,
+                .end = CRON_NONE,
+                .status = CRON_NONE};
         copy_word(e->id, sizeof(e->id), id);
         copy_word(e->host, sizeof(e->host), host);
         b->stop[0] = '\0';

@@ -66,7 +66,8 @@ void cron_next_announce(Cron *c, const CronEntry *running, int64_t tick, Effects
         else if (tick == CRON_SCHEDULE_NEVER)
                 snprintf(effect->waiting.text, sizeof(effect->waiting.text), "the schedule has no tick any more");
         else
-                snprintf(effect->waiting.text, sizeof(effect->waiting.text), "the next tick is %s", tick_string(c, tick, a));
+                snprintf(effect->waiting.text, sizeof(effect->waiting.text), "the next tick is %s",
+                        tick_string(c, tick, a));
 }
 
 /* With tick_now: nothing (more) to run. */
@@ -159,7 +160,8 @@ static void claim_tick(Cron *c, int64_t tick, Effects *effects)
 static void rest(Cron *c, const CronPlan *plan, uint64_t now_usec, Effects *effects)
 {
         const CronEntry *running = cron_book_running(&c->book);
-        bool to_come = plan->kind == CRON_PLAN_RUN || plan->tick <= cron_next_wall_seconds(c, now_usec) || c->book.queued >= 0;
+        bool to_come = plan->kind == CRON_PLAN_RUN || c->book.queued >= 0 ||
+                plan->tick <= cron_next_wall_seconds(c, now_usec);
 
         if (c->tick_now && !to_come) {
                 finish(c, effects);
@@ -240,7 +242,8 @@ void cron_next_end(Cron *c, uint64_t now_usec, Effects *effects)
 {
         if (!c->book_done) {
                 c->draft = c->book;
-                c->book_done = !cron_book_end(&c->draft, c->run_id, c->mark, cron_next_wall_seconds(c, now_usec), c->status);
+                c->book_done = !cron_book_end(
+                        &c->draft, c->run_id, c->mark, cron_next_wall_seconds(c, now_usec), c->status);
         }
         if (!c->book_done || !c->grant_gone)
                 cron_ask_end(c, effects);

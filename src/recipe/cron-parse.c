@@ -119,7 +119,8 @@ static int parse_element(const Reader *r, char *text, uint64_t *bits)
                 if (!dash && slash)
                         return complain(r, whole, "has a step without a range: write '*/n' or 'a-b/n'");
                 if (from > to)
-                        return complain(r, whole, "is a range that ends before it begins: write it as two, with a comma");
+                        return complain(r, whole,
+                                "is a range that ends before it begins: write it as two, with a comma");
         }
         if (slash && parse_step(r, whole, slash + 1, &step) < 0)
                 return -EINVAL;
@@ -166,7 +167,8 @@ static int parse_every(CronSchedule *s, const char *text, char *problem, size_t 
 
         if (duration_parse(text, &usec) < 0 || usec == USEC_INFINITY || usec < USEC_PER_SEC || usec % USEC_PER_SEC ||
                 usec / USEC_PER_SEC > 366ULL * SECONDS_PER_DAY) {
-                snprintf(problem, problem_size, "@every '%.60s' is no duration in whole seconds from 1s to 366d", text);
+                snprintf(problem, problem_size, "@every '%.60s' is no duration in whole seconds from 1s to 366d",
+                        text);
                 return -EINVAL;
         }
         s->every = (int64_t)(usec / USEC_PER_SEC);
@@ -193,7 +195,8 @@ static int parse_fields(CronSchedule *s, char *words[FIELDS], char *problem, siz
 }
 
 /* @NAME, or @every DURATION. Returns the fields it stands for in FIELDS_OF, NULL if there are none. */
-static int parse_nickname(CronSchedule *s, char **words, size_t n, const char **fields_of, char *problem, size_t problem_size)
+static int parse_nickname(
+        CronSchedule *s, char **words, size_t n, const char **fields_of, char *problem, size_t problem_size)
 {
         *fields_of = NULL;
         if (strcasecmp(words[0], "@every") == 0 && n == 2)

@@ -212,6 +212,17 @@ static const char *path_asked(const Cron *c)
         return c->book_path;
 }
 
+/* What was asked in an earlier phase is not looked at, but for what it may have made. */
+static bool is_out_of_date(const Cron *c)
+{
+        if (c->phase == CRON_SEEKING)
+                return !c->want && !c->unsure;
+        if (c->phase != CRON_ENDING)
+                return false;
+        return c->ask != CRON_ASK_SYNC && c->ask != CRON_ASK_READ && c->ask != CRON_ASK_END &&
+                c->ask != CRON_ASK_LOOK && c->ask != CRON_ASK_DROP;
+}
+
 void cron_reply_take(Cron *c, const Event *event, Effects *effects)
 {
         if (event->reply.tag != c->tag || !c->under_way)
@@ -219,10 +230,7 @@ void cron_reply_take(Cron *c, const Event *event, Effects *effects)
         c->under_way = false;
         if (!cron_next_is_asking(c))
                 return;
-        /* What was asked in an earlier phase is not looked at, but for what it may have made. */
-        if ((c->phase == CRON_ENDING && c->ask != CRON_ASK_READ && c->ask != CRON_ASK_END && c->ask != CRON_ASK_LOOK &&
-                    c->ask != CRON_ASK_DROP && c->ask != CRON_ASK_SYNC) ||
-                (c->phase == CRON_SEEKING && !c->want && !c->unsure)) {
+        if (is_out_of_date(c)) {
                 c->read_late |= event->reply.outcome == OUTCOME_UNKNOWN;
                 cron_next(c, effects);
                 return;
@@ -245,7 +253,8 @@ void cron_reply_take(Cron *c, const Event *event, Effects *effects)
         case OUTCOME_REFUSED:
         case OUTCOME_NO_CHILDREN:
                 if (c->phase == CRON_SEEKING && (!c->unsure || c->ask == CRON_ASK_CLAIM))
-                        cron_next_fail(c, effects, event->reply.outcome, path_asked(c), outcome_to_string(event->reply.outcome));
+                        cron_next_fail(
+                                c, effects, event->reply.outcome, path_asked(c), outcome_to_string(event->reply.outcome));
                 else
                         cron_next_later(c, event->now_usec);
                 break;

@@ -151,7 +151,7 @@ const char *cron_tick_to_string(int64_t tick, const Zone *zone, char buf[CRON_TI
         int second = (int)(local - days * SECONDS_PER_DAY), east = offset < 0 ? -offset : offset;
         CivilDate date = civil_from_days(days);
 
-        snprintf(buf, CRON_TICK_STRING_MAX, "%04d-%02d-%02d %02d:%02d:%02d %c%02d%02d", (int)date.year, date.month, date.day,
-                second / 3600, second / 60 % 60, second % 60, offset < 0 ? '-' : '+', east / 3600, east / 60 % 60);
+        snprintf(buf, CRON_TICK_STRING_MAX, "%04d-%02d-%02d %02d:%02d:%02d %c%02d%02d", (int)date.year,
+                date.month, date.day, second / 3600, second / 60 % 60, second % 60, offset < 0 ? '-' : '+', east / 3600, east / 60 % 60);
         return buf;
 }

@@ -42,7 +42,8 @@ int64_t cron_schedule_next(const CronSchedule *schedule, const Zone *zone, int64
 /* The latest tick at or before T; -1 if there was none since 1970. */
 int64_t cron_schedule_last(const CronSchedule *schedule, const Zone *zone, int64_t t);
 /* How many ticks are after FROM and before TO; counts no further than LIMIT. */
-uint64_t cron_schedule_count(const CronSchedule *schedule, const Zone *zone, int64_t from, int64_t to, uint64_t limit);
+uint64_t cron_schedule_count(
+        const CronSchedule *schedule, const Zone *zone, int64_t from, int64_t to, uint64_t limit);
 
 #define CRON_TICK_STRING_MAX 40
 /* "2026-03-29 03:00:00 +0200": local time. Returns BUF. */

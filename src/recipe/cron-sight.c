@@ -104,7 +104,8 @@ static void reap(Cron *c, uint64_t now_usec, Effects *effects)
 
         c->draft = c->book;
         if (running)
-                (void)cron_book_end(&c->draft, running->id, CRON_UNKNOWN, cron_next_wall_seconds(c, now_usec), CRON_NONE);
+                (void)cron_book_end(
+                        &c->draft, running->id, CRON_UNKNOWN, cron_next_wall_seconds(c, now_usec), CRON_NONE);
         cron_ask_reap(c, effects);
 }
 

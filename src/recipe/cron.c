@@ -49,7 +49,8 @@ static void on_start(Cron *c, uint64_t now_usec, Effects *effects)
         if (c->phase != CRON_IDLE && c->phase != CRON_RELEASED)
                 return;
         if (c->now_tick == CRON_NONE)
-                c->now_tick = cron_schedule_last(c->rules.schedule, c->rules.zone, cron_next_wall_seconds(c, now_usec));
+                c->now_tick = cron_schedule_last(
+                        c->rules.schedule, c->rules.zone, cron_next_wall_seconds(c, now_usec));
         cron_ask_enter(c, CRON_SEEKING, effects, "start");
         cron_next(c, effects);
 }

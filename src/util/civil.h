@@ -45,7 +45,9 @@ static inline CivilDate civil_from_days(int64_t days)
         int64_t m = (5 * day + 2) / 153;
         int month = (int)(m < 10 ? m + 3 : m - 9);
 
-        return (CivilDate){.year = y + era * 400 + (month <= 2), .month = month, .day = (int)(day - (153 * m + 2) / 5) + 1};
+        return (CivilDate){.year = y + era * 400 + (month <= 2),
+                .month = month,
+                .day = (int)(day - (153 * m + 2) / 5) + 1};
 }
 
 /* 0: Sunday. */

@@ -106,12 +106,14 @@ static void answer(World *w)
                 "zksup-cron 1\nsince 999999990\nlast 999999990\nqueued 999999990\n", "other",
                 "zksup-record 1\nstate HELD\nlease-us 1000000\n", "zksup-record 1\nstate WEDGED\nlease-us 5\n", "a/b"};
         uint8_t what = take(w), text = take(w) % (sizeof(texts) / sizeof(texts[0]) + 3);
-        Reply reply = {.tag = w->request.tag, .outcome = (enum Outcome)(what < 128 ? OUTCOME_OK : what % (OUTCOME_REFUSED + 1)), .sent_usec = w->now};
+        Reply reply = {.tag = w->request.tag, .outcome = OUTCOME_OK, .sent_usec = w->now};
         OpResult results[5];
 
         if (!w->under_way)
                 return;
         w->under_way = w->granted = false;
+        if (what >= 128)
+                reply.outcome = (enum Outcome)(what % (OUTCOME_REFUSED + 1));
         reply.stat = (ZnodeStat){.version = w->version, .ephemeral_owner = take(w) & 1 ? 7 : 8};
         if (text < 8) {
                 reply.data = texts[text];
@@ -181,7 +183,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         static CronSchedule schedule;
         static Zone *zone;
         World *w = calloc(1, sizeof(*w));
-        CronConfig config = {.root = "/z", .name = "job", .id = "id", .timeout_usec = 20 * USEC_PER_SEC, .text.host = "here"};
+        CronConfig config = {
+                .root = "/z", .name = "job", .id = "id", .timeout_usec = 20 * USEC_PER_SEC, .text.host = "here"};
         Timing timing;
         char problem[512];
 

@@ -80,7 +80,8 @@ static void book(const uint8_t *data, size_t size, const Zone *zone)
                 copy = b;
                 copy.last = last;
                 before = accounted(&copy);
-                if (now >= INT32_MAX || cron_plan(&rules, (uint64_t)now * USEC_PER_SEC, "id", "host", &copy).kind == CRON_PLAN_WAIT)
+                if (now >= INT32_MAX ||
+                        cron_plan(&rules, (uint64_t)now * USEC_PER_SEC, "id", "host", &copy).kind == CRON_PLAN_WAIT)
                         continue;
                 CHECK(accounted(&copy) - before == (uint64_t)(copy.last - last) / 10);
         }

@@ -151,7 +151,8 @@ static void pass_watches(Fixture *f)
         while (fake_take_fired(&f->fake, &watch))
                 for (size_t i = 0; i < ACTORS; i++)
                         if (watch.owner == &f->actors[i] && watch.session == f->actors[i].session)
-                                step(f, &f->actors[i], (Event){.kind = EVENT_WATCH, .watch = {.tag = watch.tag, .kind = WATCH_CHANGED}});
+                                step(f, &f->actors[i],
+                                        (Event){.kind = EVENT_WATCH, .watch = {.tag = watch.tag, .kind = WATCH_CHANGED}});
 }
 
 static void *keep(Fixture *f, const void *data, size_t len)
@@ -279,7 +280,7 @@ static void assert_mark(Fixture *f, int64_t tick, enum CronMark mark)
         const CronEntry *e = cron_book_find(&book, tick);
 
         if (!e || e->mark != mark)
-                fail_msg("T+%lld is %s, not %s", (long long)(tick - T), e ? cron_mark_to_string(e->mark) : "not there",
+                fail_msg("T+%lld is %s, not %s", (long long)(tick - T), e ? cron_mark_to_string(e->mark) : "none",
                         cron_mark_to_string(mark));
 }
 
@@ -1009,8 +1010,13 @@ static void lose_lease(Fixture *f, Actor *a, const char *why)
 /* As lease.h does it: one multi, every R; the tree is stopped in time if it fails. */
 static void renew_in_random(Fixture *f, Actor *a, Random *random)
 {
-        Op ops[2] = {{.kind = OP_CHECK, .path = a->cron.claim.node, .version = VERSION_ANY},
-                {.kind = OP_SET, .path = a->cron.claim.grant, .version = VERSION_ANY, .data = keep(f, a->cron.claim.data, a->cron.claim.data_len), .data_len = a->cron.claim.data_len}};
+        const Claim *claim = &a->cron.claim;
+        Op ops[2] = {{.kind = OP_CHECK, .path = claim->node, .version = VERSION_ANY},
+                {.kind = OP_SET,
+                        .path = claim->grant,
+                        .version = VERSION_ANY,
+                        .data = keep(f, claim->data, claim->data_len),
+                        .data_len = claim->data_len}};
         Request request = {.kind = REQUEST_MULTI, .path = ops[0].path, .ops = ops, .n_ops = 2};
 
         if (a->cron.claim.state != CLAIM_HELD || f->now >= claim_stop_usec(&a->cron.claim, &f->timing)) {
