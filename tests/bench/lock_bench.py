@@ -169,11 +169,11 @@ class LockBench:
                         gaps[who] += self.gather(name, make, length[who], count)
                 for who, values in gaps.items():
                     medians[who, count] = statistics.median(values)
-                    self.table.add(f"hand-over, {count} waiters", who, medians[who, count], "ms",
+                    self.table.add(f"hand-over, {count} waiting", who, medians[who, count], "ms",
                                    self.handoff_budget(medians, who, count),
                                    f"best {min(values):.2f}, worst of {len(values)}: {max(values):.2f}")
         few, many = ("zksup lock", 8), ("zksup lock", WAITERS[-1])
-        self.table.add("hand-over, 128 waiters to 8", "zksup lock", medians[many] / medians[few], "times",
+        self.table.add("hand-over, 128 waiting to 8", "zksup lock", medians[many] / medians[few], "times",
                        (1.25, "does not grow"))
 
     @staticmethod
