@@ -84,15 +84,23 @@ class Parties:
 @pytest.fixture
 def loop_zksup(run_zksup, section, tmp_path):
     """loop_zksup(count, door, verb, options, name, who, how) runs a section COUNT times, each under
-    a zksup of its own."""
+    a zksup of its own. At the end of the test no more are started, so that none is left behind."""
+    starting = threading.Lock()
+    over = []
+
+    def start(*arguments, **rest):
+        with starting:
+            return None if over else run_zksup(*arguments, **rest)
 
     def loop(count, door, verb, options, name, who="zksup", how="write"):
         for i in range(count):
-            process = run_zksup(verb, "--session-timeout", SESSION, *options, name, "--",
-                                section, tmp_path / "section", who, how, door.path, name=f"{who}-{i}")
-            assert process.wait(60) == 0, f"run {i}: {process!r}"
+            process = start(verb, "--session-timeout", SESSION, *options, name, "--",
+                            section, tmp_path / "section", who, how, door.path, name=f"{who}-{i}")
+            assert process and process.wait(60) == 0, f"run {i}: {process!r}"
 
-    return loop
+    yield loop
+    with starting:
+        over.append(True)
 
 
 class Queue:
