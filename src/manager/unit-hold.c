@@ -198,20 +198,29 @@ static void on_concluded(Unit *unit)
         unit_hold_follow(unit);
 }
 
+/* Nothing of the run was there but its preparation, which has ended. */
+static void on_not_prepared(Unit *unit)
+{
+        if (unit->stop_signal)
+                unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_EXITED, .signal = unit->stop_signal});
+        else
+                unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_EXEC_FAILED, .value = EAGAIN});
+        unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_TREE_EMPTY});
+}
+
 void unit_hold_on_lead(void *userdata, enum LeadEventKind kind)
 {
         Unit *unit = userdata;
 
         switch (kind) {
         case LEAD_PREPARED:
-                unit_run_start(unit);
+                if (unit->machine.state == UNIT_STATE_STARTING)
+                        unit_run_start(unit);
+                else
+                        on_not_prepared(unit); /* stopped, or the hold lost, meanwhile */
                 break;
         case LEAD_FAILED:
-                if (unit->stop_signal)
-                        unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_EXITED, .signal = unit->stop_signal});
-                else
-                        unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_EXEC_FAILED, .value = EAGAIN});
-                unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_TREE_EMPTY});
+                on_not_prepared(unit);
                 break;
         case LEAD_LEASE_LOW:
                 unit_hold_lease_low(unit);

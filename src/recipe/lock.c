@@ -313,9 +313,11 @@ static void on_release(Lock *l, Effects *effects)
         case LOCK_CLAIM:
                 l->drop_node = true;
                 break;  /* on the reply, or on ATTACHED */
+        case LOCK_RELEASED: /* asked once more, and answered */
+                effects_append(effects, EFFECT_RELEASED);
+                break;
         case LOCK_LOST: /* EVENT_DEAD is still to come */
         case LOCK_LEAVE:
-        case LOCK_RELEASED:
         case LOCK_FAILED:
                 break;
         }

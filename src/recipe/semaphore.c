@@ -365,9 +365,11 @@ static void on_release(Semaphore *s, Effects *effects)
         case SEMAPHORE_CLEAN:
                 go_on(s, effects, "not wanted any more");
                 break;
+        case SEMAPHORE_RELEASED: /* asked once more, and answered */
+                effects_append(effects, EFFECT_RELEASED);
+                break;
         case SEMAPHORE_LOST: /* EVENT_DEAD is still to come */
         case SEMAPHORE_LEAVE:
-        case SEMAPHORE_RELEASED:
         case SEMAPHORE_FAILED:
                 break;
         }

@@ -256,6 +256,26 @@ def test_a_restart_under_the_same_leadership_runs_no_hook(lead, journal):
     assert len(journal.having("a won")) == 1 and not journal.having("a lost")
 
 
+def test_the_command_is_not_started_when_the_rest_of_a_hook_is_stopped(lead, journal, kazoo, root):
+    a = lead("a", on_won="(trap '' TERM; say $WHO lingers; while :; do sleep 0.02; done) & sleep 0.3; exit 0")
+    journal.wait("a lingers")
+    a.wait_err("on-won: done")
+    a.stop()
+    assert not journal.having("a leads")
+    assert is_clean(kazoo, root)
+
+
+def test_a_stop_while_on_lost_runs_after_a_loss_waits_for_that_only(lead, journal, kazoo, root):
+    a = lead("a", on_lost="say $WHO lost; sleep 1; say $WHO lost ends")
+    journal.wait("a leads")
+    for name in kazoo.get_children(f"{root}/election/db"):
+        kazoo.delete(f"{root}/election/db/{name}")
+    journal.wait("a lost")
+    a.stop(deadline=5)
+    assert "a lost ends" in journal.lines
+    assert is_clean(kazoo, root)
+
+
 def test_a_hook_that_takes_too_long_is_killed_and_nothing_of_it_is_left(lead, journal):
     a = lead("a", "--hook-timeout", "300ms", on_won=WON,
              on_lost="trap '' TERM; say a lost $$; while :; do sleep 0.02; done")

@@ -59,6 +59,18 @@ static void the_first_one_gets_it_and_leaves_nothing(void **state)
         nothing_but_the_parents_is_left(g);
 }
 
+static void a_release_is_answered_as_often_as_it_is_asked(void **state)
+{
+        Game *g = *state;
+        Player *a = begin_and_settle(g, 0, LOCK_EXCLUSIVE);
+
+        game_lose(g, a, "the znode is gone");
+        game_settle(g);
+        release(g, a);
+        release(g, a);
+        nothing_but_the_parents_is_left(g);
+}
+
 static void where_the_parents_are_three_requests_are_enough(void **state)
 {
         Game *g = *state;
@@ -826,6 +838,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, game_set_up, game_tear_down)
         const struct CMUnitTest tests[] = {
                 T(the_first_one_gets_it_and_leaves_nothing),
+                T(a_release_is_answered_as_often_as_it_is_asked),
                 T(where_the_parents_are_three_requests_are_enough),
                 T(a_hand_over_costs_five_requests_with_the_close_of_the_session),
                 T(after_a_crash_the_next_one_waits_until_w_has_run_out_and_not_longer),
