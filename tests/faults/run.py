@@ -149,7 +149,8 @@ def try_job(rig, job, attempt):
             answer["skipped"] = str(why)
         except Disturbed as how:
             if not r.witness.verdict().overlaps:
-                return {**answer, "disturbed": str(how), "problems": [f"disturbed {ATTEMPTS} times: {how}"]}
+                return {**answer, "disturbed": str(how), "problems": [f"disturbed {ATTEMPTS} times: {how}"],
+                        "said": {p.err_path.stem: p.err[-4000:] for p in r.processes}}
             r.problems.append(str(how))
         except AssertionError as problem:
             r.problems.append(str(problem))

@@ -75,7 +75,8 @@ def summary(answers, seconds):
             "\nelse did not hold.\n"
     decreed = sum(a.get("decreed_overlaps", 0) > 0 for a in ran)
     if decreed:
-        text += f"Where an administrator took the exclusion away, two ran for a moment in {decreed} runs: not counted.\n"
+        text += "Where the fault takes the exclusion itself away (all znodes deleted by hand; a tree that SIGKILL" \
+                f"\ndoes not end, and no contact to say so), two ran for a moment in {decreed} runs: not counted.\n"
     if ran and not overlaps:
         text += f"No overlap in {len(ran)} fault events: at 95 % less than {min(1, 3 / len(ran)):.2g} per event (3/n).\n"
     elif ran:
