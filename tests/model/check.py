@@ -70,7 +70,7 @@ def check(path, kind, options, comment, deep):
     """One run; returns whether it went as it should."""
     model = os.path.basename(path)
     memory = int(os.environ.get("ZKSUP_MODEL_MEMORY", "8000" if deep else "4000"))
-    depth = 100_000_000 if kind == "deep" else 6_000_000
+    depth = 30_000_000 if kind == "deep" else 6_000_000
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="zksup-model-") as directory:
         with open(path, encoding="utf-8") as source, open(os.path.join(directory, model), "w", encoding="utf-8") as copy:

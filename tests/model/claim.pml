@@ -394,7 +394,7 @@ init {
  * holds  -DP=3 -DEDICT=2
  * deep   -DP=10 -DL=2
  * deep   -DP=3 -DN=3 -DL=2
- * deep   -DP=10 -DN=3
+ * deep   -DP=5 -DN=3
  *
  * fails  -DP=3 -DMUT=1   the successor waits one tick less
  * fails  -DP=3 -DMUT=2   the deadline is counted from the answer
