@@ -196,6 +196,10 @@ static void on_cleaned(Semaphore *s, const Event *event, Effects *effects)
 
 static void on_answer(Semaphore *s, const Event *event, Effects *effects)
 {
+        if ((s->state == SEMAPHORE_RECORDS || s->state == SEMAPHORE_LEASES) && s->locks.state != CONTEND_FRONT) {
+                go_on(s, effects, "our place in line was lost");
+                return;
+        }
         switch (s->state) {
         case SEMAPHORE_RECORDS:
                 on_records(s, event, effects);
@@ -282,6 +286,19 @@ static bool is_asking(const Semaphore *s)
                 s->state == SEMAPHORE_LEAVE;
 }
 
+/* One lease too many. That may be of another one who believes to have the mutex: if somebody has deleted
+ * our place in line, it is for us to take our lease back, or both would wait for ever. */
+static void on_behind(Semaphore *s, const Contend *engine, const char *text, Effects *effects)
+{
+        tell_waiting(s, effects, engine == &s->leases, text);
+        if (engine == &s->leases) {
+                contend_look_again(&s->locks, effects);
+        } else if (s->leases.state != CONTEND_OUT) {
+                semaphore_ask_enter(s, SEMAPHORE_QUEUE, effects, "our place in line was lost");
+                (void)contend_leave(&s->leases, effects);
+        }
+}
+
 static void on_news(Semaphore *s, const Contend *engine, enum ContendNews news, Effects *effects)
 {
         char text[160], full[240];
@@ -293,7 +310,7 @@ static void on_news(Semaphore *s, const Contend *engine, enum ContendNews news, 
                 contend_describe(engine, text, sizeof(text));
                 snprintf(full, sizeof(full), "a slot of '%.40s': %s", s->name, text);
                 if (is_choosing(s))
-                        tell_waiting(s, effects, engine == &s->leases, full);
+                        on_behind(s, engine, full, effects);
                 break;
         case CONTEND_IS_FRONT:
                 if (is_choosing(s))

@@ -221,6 +221,28 @@ static void last_reply_late(World *world, unsigned a, unsigned b, bool begins)
                 cut_host(world, a, b, false);
 }
 
+/* Some node that one of ours stands in line with, or holds. Not its record: who deletes that gives away
+ * what it says. */
+static void delete_node(World *world, unsigned a, unsigned b, bool begins)
+{
+        static const char *const queues[] = {"/zksup/lock/p", "/zksup/lock/q", "/zksup/election/p",
+                "/zksup/election/q", "/zksup/semaphore/p/locks", "/zksup/semaphore/p/leases"};
+        Server *leader = ensemble_find_leader(&world->ensemble);
+        unsigned left = (unsigned)simulation_below(&world->simulation, world->n_hosts);
+
+        if (!begins || !leader)
+                return;
+        for (size_t i = 0; i < ARRAY_SIZE(queues); i++) {
+                const Znode *queue = tree_find(&leader->tree, queues[i]);
+
+                for (const Znode *node = queue ? queue->children : NULL; node; node = node->next)
+                        if (left-- == 0) {
+                                leader_delete(leader, node->path);
+                                return;
+                        }
+        }
+}
+
 static const struct {
         const char *name;
         FaultFn fn;
@@ -245,11 +267,14 @@ static const struct {
         {"session expired", expire_session},
         {"supervisor frozen amid a request", freeze_amid_request},
         {"a late reply, then silence", last_reply_late},
+        {"a node deleted by hand", delete_node},
 };
 
-unsigned fault_count(void)
+#define OF_TENANTS 1 /* the last of them; the schedules of others remain what they were */
+
+unsigned fault_count(const World *world)
 {
-        return ARRAY_SIZE(faults);
+        return ARRAY_SIZE(faults) - (world->subject.is_tenant ? 0 : OF_TENANTS);
 }
 
 const char *fault_name(unsigned fault)

@@ -4,7 +4,7 @@
 
 #include "sim/schedule.h"
 
-unsigned fault_count(void);
+unsigned fault_count(const World *world);
 const char *fault_name(unsigned fault);
 /* HOST and SERVER are those it happens to, where it happens to one. */
 void fault_set(World *world, unsigned fault, unsigned host, unsigned server, bool begins);

@@ -62,6 +62,12 @@ void leader_expire(Server *leader, int64_t session)
                 leader, (Entry){.kind = ENTRY_CLOSE_SESSION, .session = session, .origin = leader->id});
 }
 
+void leader_delete(Server *leader, const char *path)
+{
+        simulation_trace(leader->simulation, "server %u: %s is deleted by hand", leader->id, path);
+        leader_propose(leader, (Entry){.kind = ENTRY_DELETE_BY_HAND, .path = path, .origin = leader->id});
+}
+
 /* ---- proposals ---- */
 
 static void on_commit(void *object, void *payload, uint64_t term)

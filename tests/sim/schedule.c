@@ -41,7 +41,7 @@ static void on_fault(void *object, void *payload, uint64_t number)
         World *world = object;
         Simulation *s = &world->simulation;
         Episode *e = simulation_allocate(s, sizeof(*e));
-        unsigned fault = (unsigned)simulation_below(s, fault_count());
+        unsigned fault = (unsigned)simulation_below(s, fault_count(world));
 
         if (world->is_healed)
                 return;

@@ -181,6 +181,16 @@ static void apply_close_session(Server *server, const Entry *entry)
         }
 }
 
+static void apply_delete(Server *server, const Entry *entry)
+{
+        Op op = {.kind = OP_DELETE, .path = entry->path, .version = VERSION_ANY};
+        OpResult result;
+
+        server->tree.n_changes = 0;
+        (void)tree_write(&server->tree, entry->zxid, 0, &op, 1, &result);
+        fire_watches(server);
+}
+
 static void apply_entry(Server *server, const Entry *entry)
 {
         switch (entry->kind) {
@@ -196,6 +206,9 @@ static void apply_entry(Server *server, const Entry *entry)
         case ENTRY_REAP_CONTAINER:
                 tree_reap_container(&server->tree, entry->zxid, entry->path);
                 fire_watches(server);
+                break;
+        case ENTRY_DELETE_BY_HAND:
+                apply_delete(server, entry);
                 break;
         }
         server->zxid = entry->zxid;

@@ -31,6 +31,7 @@ enum EntryKind {
         ENTRY_OPEN_SESSION,
         ENTRY_CLOSE_SESSION,
         ENTRY_REAP_CONTAINER,
+        ENTRY_DELETE_BY_HAND,
 };
 
 /* What a client asked for, on its way through a server. */
@@ -50,7 +51,7 @@ typedef struct Entry {
         enum EntryKind kind;
         int64_t session;
         uint64_t timeout_usec;  /* OPEN_SESSION */
-        const char *path;       /* REAP_CONTAINER */
+        const char *path;       /* REAP_CONTAINER, DELETE_BY_HAND */
         bool is_moved;          /* the session belongs to another server by now: refused */
         unsigned origin;        /* the server that answers */
         Query *query;           /* WRITE, CLOSE_SESSION by the client */
@@ -174,3 +175,5 @@ void leader_touch(Server *leader, int64_t session);
 void leader_dismiss(Server *leader, unsigned follower);
 /* Closes SESSION now, as if its time were up. */
 void leader_expire(Server *leader, int64_t session);
+/* Deletes PATH on behalf of some other client. */
+void leader_delete(Server *leader, const char *path);

@@ -234,6 +234,21 @@ static void a_lease_deleted_by_hand_is_found_out_and_does_not_hinder_the_release
         nothing_is_left(g);
 }
 
+/* Both add a lease then: neither may wait for the other's to go. */
+static void a_place_in_line_deleted_by_hand_does_not_make_two_wait_for_each_other(void **state)
+{
+        Game *g = *state;
+        Player *holder = begin_and_settle(g, 0, 1), *a = begin_and_settle(g, 1, 1), *b = begin_and_settle(g, 2, 1);
+
+        fake_delete(&g->fake, game_find(g, LOCKS, "id1"));
+        game_settle(g);
+        release(g, holder);
+        game_pass(g, 2 * SEC);
+        assert_true(a->held != b->held);
+        release(g, a->held ? a : b);
+        assert_true(a->held != b->held);
+}
+
 /* --- at every request --------------------------------------------------------------------------- */
 
 /* A waits for the slot of B, which is given back; the STEPth request of A meets its fate. Returns whether
@@ -363,6 +378,7 @@ int main(void)
                 T(a_wedged_holder_is_never_taken_from),
                 T(a_ghost_is_deleted_by_its_owner_once_the_tree_is_dead),
                 T(a_lease_deleted_by_hand_is_found_out_and_does_not_hinder_the_release),
+                T(a_place_in_line_deleted_by_hand_does_not_make_two_wait_for_each_other),
                 T(a_lost_reply_to_a_request_that_was_done_changes_nothing),
                 T(a_request_that_is_lost_changes_nothing),
                 T(an_expiry_at_any_request_puts_it_in_line_again),
