@@ -19,7 +19,8 @@ static int parse_slots(const char *text, void *value, char *problem, size_t prob
 {
         uint64_t slots;
 
-        if (option_parse_number(text, &slots, problem, problem_size) == 0 && slots >= 1 && slots <= SEMAPHORE_SLOTS_MAX) {
+        if (option_parse_number(text, &slots, problem, problem_size) == 0 && slots >= 1 &&
+                slots <= SEMAPHORE_SLOTS_MAX) {
                 *(uint64_t *)value = slots;
                 return 0;
         }

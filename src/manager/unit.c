@@ -182,9 +182,26 @@ static Timing timing_unknown(void)
         return (Timing){.grace_usec = unit_policy_default().grace_usec, .kill_usec = KILL_BUDGET_USEC};
 }
 
+/* The gate, and what goes with it. */
+static int make_parts(Unit *unit)
+{
+        const UnitContext *c = &unit->context;
+        const UnitConfig *config = &unit->config;
+        int r = 0;
+
+        if (!config->gateless)
+                r = gate_new(&unit->gate, c->event, c->client, c->heart, &config->gate, unit_hold_on_gate, unit);
+        if (r == 0 && config->readiness->kind != READINESS_NONE)
+                r = readiness_new(&unit->readiness, c->event, c->reaper, config->readiness, on_readiness, unit);
+        if (r == 0 && config->lead)
+                r = lead_new(&unit->lead, c, config, unit_hold_on_lead, unit);
+        return r;
+}
+
 int unit_new(Unit **out, const UnitContext *context, const UnitConfig *config, UnitHandler handler, void *userdata)
 {
         CLEANUP(unit_free) Unit *unit = calloc(1, sizeof(*unit));
+        UnitPolicy *policy;
         int r;
 
         if (!unit)
@@ -195,20 +212,17 @@ int unit_new(Unit **out, const UnitContext *context, const UnitConfig *config, U
         unit->deadline_usec = config->gateless ? LEASE_DEADLINE_NONE : 0;
         unit->handler = handler;
         unit->userdata = userdata;
+        policy = &unit->config.policy;
         if (config->lead) /* on-lost has its time before the hold is given back */
-                unit->config.policy.release_usec = usec_add(config->policy.release_usec, config->lead->hook_timeout_usec);
-        unit_machine_init(&unit->machine, &unit->config.policy, random_seed_from_kernel(), clock_boottime_usec());
+                policy->release_usec = usec_add(policy->release_usec, config->lead->hook_timeout_usec);
+        unit_machine_init(&unit->machine, policy, random_seed_from_kernel(), clock_boottime_usec());
         set_policy(unit);
         r = timer_init(&unit->timer, context->event, SD_EVENT_PRIORITY_NORMAL, on_timer, unit);
         if (r == 0)
-                r = timer_init(&unit->wait_timer, context->event, SD_EVENT_PRIORITY_NORMAL, unit_hold_on_wait_timer, unit);
-        if (r == 0 && !config->gateless)
-                r = gate_new(&unit->gate, context->event, context->client, context->heart, &config->gate, unit_hold_on_gate,
+                r = timer_init(&unit->wait_timer, context->event, SD_EVENT_PRIORITY_NORMAL, unit_hold_on_wait_timer,
                         unit);
-        if (r == 0 && config->readiness->kind != READINESS_NONE)
-                r = readiness_new(&unit->readiness, context->event, context->reaper, config->readiness, on_readiness, unit);
-        if (r == 0 && config->lead)
-                r = lead_new(&unit->lead, context, config, unit_hold_on_lead, unit);
+        if (r == 0)
+                r = make_parts(unit);
         if (r < 0)
                 return r;
         *out = TAKE(unit);

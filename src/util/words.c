@@ -82,7 +82,8 @@ int words_split(const char *text, char ***words, char *problem, size_t problem_s
                 list[n++] = s.out;
                 take_word(&s);
                 if (s.problem) {
-                        snprintf(problem, problem_size, "%s, at position %zu", s.problem, (size_t)(s.opened - text) + 1);
+                        snprintf(problem, problem_size, "%s, at position %zu", s.problem,
+                                (size_t)(s.opened - text) + 1);
                         free(list);
                         return -EINVAL;
                 }
