@@ -24,7 +24,7 @@ CONTROL_RUNS = 3
 class ControlRound(Round):
     """Two of a control instead of two of zksup."""
 
-    def supervise(self, number, connect=None, child="daemon", options=(), wrap=(), env=None, output=None, name=None):
+    def supervise(self, number, *ignored, **neither):
         return self.launch(self.lab.hosts[number], f"host{number + 1}", self.argv(self.command("alone")))
 
     def finish(self):
@@ -70,8 +70,8 @@ class EtcdRound(ControlRound):
     def argv(self, command):
         # the revision of its key, etcd's own fencing token, becomes ours
         script = 'ZK_FENCE=$ETCD_LOCK_REV exec "$@"'
-        return ["env", "ETCDCTL_API=3", "etcdctl", f"--endpoints={self.endpoint}", "lock", f"--ttl={SESSION_SECONDS}",
-                "--", "fault", "/bin/sh", "-c", script, "sh", *command]
+        return ["env", "ETCDCTL_API=3", "etcdctl", f"--endpoints={self.endpoint}", "lock",
+                f"--ttl={SESSION_SECONDS}", "--", "fault", "/bin/sh", "-c", script, "sh", *command]
 
     def wait_in_line(self, **how):
         self.waiter = self.supervise(1)

@@ -140,8 +140,9 @@ def fork_fails(r):
     """EAGAIN for every fork of the first supervisor: no start, and the lock is the other's"""
     need("strace")
     r.struck = time.monotonic()
-    r.holder = r.supervise(0, wrap=("strace", "-D", "-f", "-o", str(r.directory / "strace"), "-e", "trace=process", "-e",
-                                    "inject=fork,vfork,clone,clone3:error=EAGAIN"))
+    r.holder = r.supervise(0, wrap=(
+        "strace", "-D", "-f", "-o", str(r.directory / "strace"), "-e", "trace=process", "-e",
+        "inject=fork,vfork,clone,clone3:error=EAGAIN"))
     failed = r.holder
     wait_for(lambda: failed.status is not None or "EAGAIN" in failed.err or "temporarily" in failed.err, 20,
              f"the fork fails: {failed!r}")

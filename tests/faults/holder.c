@@ -172,7 +172,8 @@ static int open_at(const char *directory, const char *name, int flags, int fd)
 
 static bool begin(const char *directory)
 {
-        if (open_at(directory, "lock", O_RDWR, LOCK_FD) < 0 || open_at(directory, "log", O_WRONLY | O_APPEND, LOG_FD) < 0 ||
+        if (open_at(directory, "lock", O_RDWR, LOCK_FD) < 0 ||
+                open_at(directory, "log", O_WRONLY | O_APPEND, LOG_FD) < 0 ||
                 open_at(directory, "counter", O_RDWR, COUNTER_FD) < 0)
                 return false;
         snprintf(tree, sizeof(tree), "%lld", now_nsec());

@@ -60,7 +60,8 @@ class Programs:
         """The arguments that claim the one thing contended for: a lock, the leadership, the one number."""
         more = {"write": ["--exclusive"], "slots": ["--slots", "1"]}.get(self.verb, [])
         if self.verb != "run":
-            return ["lead" if self.verb == "lead" else "lock"], [*more, "--restart", "never", "--on-loss", "stop", "fault"]
+            verb = "lead" if self.verb == "lead" else "lock"
+            return [verb], [*more, "--restart", "never", "--on-loss", "stop", "fault"]
         return ["run", "--pool", "fault", "--max", "1", "--on-loss", "stop", "--restart", "on-failure"], []
 
 
@@ -116,7 +117,10 @@ class Round:
         return [self.programs.zksup, *verb, "--connect", connect, "--root", self.root, "-v",
                 "--session-timeout", f"{self.T:g}s", "--contain", self.contain, *options, *name, "--", *command]
 
-    def supervise(self, number, connect=None, child="daemon", options=(), wrap=(), env=None, output=None, name=None):
+    def supervise(self, number, connect=None, child="daemon", options=(), wrap=(), env=None, output=None,
+                  name=None):
+        """Starts one zksup with the command. `connect` is a connect string (all servers), `wrap` what the
+        program is started by, `env` added to its environment, `output` a directory for what it says."""
         argv = self.lock_argv(connect or self.lab.connect, options, self.command(child))
         return self.launch(self.lab.hosts[number], name or f"host{number + 1}", [*wrap, *argv], env, output)
 
@@ -198,7 +202,7 @@ class Round:
     def require_dead_within(self, seconds, what):
         late = self.held_until
         self.require(late <= seconds + SLACK_SECONDS,
-                     f"{what}: the tree beat until {late * 1000:.0f} ms after the fault, limit {seconds * 1000:.0f}")
+                     f"{what}: the tree beat until {late * 1000:.0f} ms after the fault, not {seconds * 1000:.0f}")
 
     # Breaking things
 

@@ -66,11 +66,11 @@ def parse(arguments):
     parser.add_argument("--session", type=float, metavar="SECONDS", help="session timeout (5 ticks)")
     parser.add_argument("--seed", help="of the phases (default: random, printed)")
     parser.add_argument("--json", metavar="FILE", help="one line a run")
-    parser.add_argument("--table", action="append", metavar="FILE", help="only print the table of what --json wrote")
+    parser.add_argument("--table", action="append", metavar="FILE", help="only print what --json has kept")
     parser.add_argument("--keep", default="faults-failed", metavar="DIR", help="where failed runs are kept")
     parser.add_argument("--build", metavar="DIR", help="a build directory, instead of ZKSUP_BIN and ZKSUP_GUARD")
     parser.add_argument("--verb", choices=("lock", "write", "slots", "lead", "run"), default="lock",
-                        help="what claims: a lock, a read-write lock, a semaphore of one, leadership, a number (lock)")
+                        help="what is claimed: lock, read-write lock, semaphore of one, leadership, number (lock)")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -143,7 +143,8 @@ def try_job(rig, job, attempt):
     try:
         try:
             FAULTS[job["fault"]].run(r)
-            if not job["control"] or not r.witness.verdict().overlaps:  # else it is convicted, and who knows how it ends
+            # A control that is convicted is not asked how it ends.
+            if not job["control"] or not r.witness.verdict().overlaps:
                 r.finish()
         except NotHere as why:
             answer["skipped"] = str(why)
@@ -312,7 +313,7 @@ def print_table(paths):
 
 
 def run(options, seed):
-    from variants import MUTANTS, Variants
+    from variants import MUTANTS, BuildFailed, Variants
 
     print(f"seed {seed}")
     programs = find_programs(options)
@@ -329,6 +330,9 @@ def run(options, seed):
         good += [try_mutant(options, mutant, {**programs, **variants.programs(mutant)}, seed) for mutant in mutants]
         if not options.control and not options.mutant:
             good.append(try_faults(options, programs, variants, seed))
+    except BuildFailed as problem:
+        print(f"run.py: {problem}")
+        return 1
     finally:
         variants.close()
     return 0 if all(good) else 1
@@ -338,7 +342,7 @@ def try_faults(options, programs, variants, seed):
     """Whether everything held."""
     begun = time.monotonic()
     names = choose(options)
-    built = {name: {**programs, **variants.programs(FAULTS[name].variant)} for name in names if FAULTS[name].variant}
+    built = {name: variants.programs(FAULTS[name].variant) for name in names if FAULTS[name].variant}
     jobs = make_jobs(options, names, options.runs or (LONG_RUNS if options.long else 1), programs, seed)
     for job in jobs:
         job["programs"].update(built.get(job["fault"], {}))

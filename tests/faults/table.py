@@ -20,7 +20,7 @@ def line(answer):
     if "skipped" in answer:
         return f"{head} skipped: {answer['skipped']}"
     text = f"{head} margin {milliseconds(answer.get('margin'))} ms, next start after " \
-           f"{milliseconds(answer.get('recovery'))} ms ({answer['seconds']:.1f} s{', ' + answer['contain'] if 'contain' in answer else ''})"
+           f"{milliseconds(answer.get('recovery'))} ms ({answer['seconds']:.1f} s, {answer.get('contain', '-')})"
     if answer.get("disturbances"):
         text += f", disturbed {answer['disturbances']} times before"
     for note in answer.get("notes", ()):
@@ -70,15 +70,16 @@ def summary(answers, seconds):
     ran = [a for a in answers if "skipped" not in a]
     failed = sum(map(is_failure, ran))
     overlaps = sum(a.get("overlaps", 0) > 0 for a in ran)
-    text += "\nTimes in ms. margin: from the last beat of a command to the first of the next, where the fault made" \
-            "\nit change hands; recovery: median, from the fault to that start; other: runs in which something" \
-            "\nelse did not hold.\n"
+    text += "\nTimes in ms. margin: from the last beat of a command to the first of the next, where the fault" \
+            "\nmade it change hands; recovery: median, from the fault to that start; other: runs in which" \
+            "\nsomething else did not hold.\n"
     decreed = sum(a.get("decreed_overlaps", 0) > 0 for a in ran)
     if decreed:
         text += "Where the fault takes the exclusion itself away (all znodes deleted by hand; a tree that SIGKILL" \
                 f"\ndoes not end, and no contact to say so), two ran for a moment in {decreed} runs: not counted.\n"
     if ran and not overlaps:
-        text += f"No overlap in {len(ran)} fault events: at 95 % less than {min(1, 3 / len(ran)):.2g} per event (3/n).\n"
+        bound = min(1, 3 / len(ran))
+        text += f"No overlap in {len(ran)} fault events: at 95 % less than {bound:.2g} per event (3/n).\n"
     elif ran:
         text += f"OVERLAPS in {overlaps} of {len(ran)} fault events.\n"
     return text + f"{len(ran) - failed} passed, {failed} failed in {seconds:.1f}s"
@@ -103,6 +104,4 @@ def conviction(control, answers):
 
 def listing(faults):
     width = max(len(f.name) for f in faults)
-    return "\n".join(
-        f"{f.name:{width}}  {'short  ' if f.short else '       '}{' '.join((f.run.__doc__ or '').split())}" for f in faults
-    )
+    return "\n".join(f"{f.name:{width}}  {'short' if f.short else '':7}{f.run.__doc__}" for f in faults)
