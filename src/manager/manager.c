@@ -24,6 +24,7 @@ typedef struct Member {
         ListLink link;
         Manager *manager;
         Unit *unit;
+        sd_event_source *beginning; /* until the unit is told to go up */
 } Member;
 
 struct Manager {
@@ -123,10 +124,28 @@ static void on_unit(void *userdata, const UnitNews *news)
         }
 }
 
+/* A unit goes up once the loop has begun to connect, so that its guard starts while the ensemble answers:
+ * that saves a short command more than a millisecond. What cannot wait comes here first. */
+static void begin(Member *member)
+{
+        if (!member->beginning)
+                return;
+        member->beginning = sd_event_source_disable_unref(member->beginning);
+        unit_up(member->unit);
+}
+
+static int on_beginning(sd_event_source *source, void *userdata)
+{
+        begin(userdata);
+        return 0;
+}
+
 static void give_up(Manager *manager, int status)
 {
         if (manager->status == 0)
                 manager->status = status;
+        for_each_member(m, manager)
+                begin(m);
         for_each_member(m, manager)
                 if (!unit_is_at_rest(m->unit))
                         unit_gate_failed(m->unit, status);
@@ -239,6 +258,8 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
                 return 0; /* without a line in the log, which might bring about the next one */
         log_debug("signal %s", signal_to_string(signal, name));
         for_each_member(m, manager)
+                begin(m);
+        for_each_member(m, manager)
                 if (signal == SIGTERM || signal == SIGINT)
                         unit_down(m->unit, signal);
                 else
@@ -314,6 +335,7 @@ int manager_new(Manager **out, const ManagerConfig *config, char *problem, size_
 static void free_member(Member *member)
 {
         list_unlink(&member->link);
+        sd_event_source_disable_unref(member->beginning);
         unit_free(member->unit);
         free(member);
 }
@@ -351,12 +373,15 @@ int manager_add(Manager *manager, const UnitConfig *config)
         list_append(&manager->members, &member->link);
         if (r == 0)
                 r = unit_new(&member->unit, &context, config, on_unit, member);
+        if (r == 0)
+                r = sd_event_add_defer(manager->event, &member->beginning, on_beginning, member);
+        if (r >= 0)
+                r = sd_event_source_set_priority(member->beginning, SD_EVENT_PRIORITY_IDLE);
         if (r < 0) {
                 free_member(member);
                 return r;
         }
         manager->n_members++;
-        unit_up(member->unit);
         return 0;
 }
 
