@@ -68,3 +68,7 @@ void semaphore_ask_clean(Semaphore *s, Effects *effects, const char *cause);
 void semaphore_ask_later(Semaphore *s, uint64_t now_usec);
 void semaphore_ask_fail(Semaphore *s, Effects *effects, enum Outcome outcome, const char *path);
 void semaphore_ask_tell_janitor(Semaphore *s, const Event *event, Effects *effects);
+
+/* semaphore-step.c */
+void semaphore_step(Semaphore *s, const Event *event, Effects *effects);
+uint64_t semaphore_step_deadline(const Semaphore *s);
