@@ -306,11 +306,11 @@ void unit_signal(Unit *unit, int signal)
 }
 
 /* The machine asks for nothing after this, so the gate must not go on asking either. What is held
- * already is given back in the usual order only: first the command is stopped and proved dead. */
+ * already is given back in the usual order only: first the command is stopped and proved dead, and on-lost run. */
 void unit_gate_failed(Unit *unit, int status)
 {
         timer_set(&unit->wait_timer, USEC_INFINITY);
-        if (unit->machine.gate == UNIT_GATE_OPEN || unit->machine.tree) {
+        if (unit->machine.gate == UNIT_GATE_OPEN || unit->machine.gate == UNIT_GATE_RELEASING || unit->machine.tree) {
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_DOWN});
                 return;
         }

@@ -8,6 +8,7 @@ import time
 import pytest
 from kazoo.exceptions import NoNodeError
 
+import zk_server
 from journal import SAY, Journal, is_running, shell
 from supervised import Lease
 from tcp_proxy import Proxy
@@ -274,6 +275,31 @@ def test_a_stop_while_on_lost_runs_after_a_loss_waits_for_that_only(lead, journa
     a.stop(deadline=5)
     assert "a lost ends" in journal.lines
     assert is_clean(kazoo, root)
+
+
+def test_the_leadership_is_kept_until_on_lost_has_ended_whatever_the_ensemble_grants(lead, journal, tmp_path):
+    ensemble = zk_server.start_ensemble(1)
+    try:
+        server = ensemble.servers[0]
+        a = lead("a", "--session-timeout", "15s", "--grace", "4s", "--hook-timeout", "1m", connect=server.connect,
+                 on_lost=f"say a lost; while ! [ -e {tmp_path}/enough ]; do sleep 0.05; done; say a lost ends")
+        journal.wait("a leads")
+        a.signal()
+        journal.wait("a lost")
+        server.stop()
+        config = server.directory / "zoo.cfg"
+        config.write_text(config.read_text().replace("maxSessionTimeout=60000", "maxSessionTimeout=4000"))
+        server.start()
+        a.wait_err("grace 4s", 30)
+        b = lead("b", "--session-timeout", "4s", connect=server.connect)
+        wait_for(lambda: "waiting" in b.err or journal.having("b leads"), 10, "b has asked")
+        (tmp_path / "enough").touch()
+        assert a.wait() == 125
+        journal.wait("b leads")
+        assert journal.lines.index("a lost ends") < journal.lines.index(journal.having("b leads")[0])
+        b.stop()
+    finally:
+        ensemble.stop()
 
 
 def test_a_hook_that_takes_too_long_is_killed_and_nothing_of_it_is_left(lead, journal):
