@@ -95,6 +95,13 @@ void lock_ask_clean(Lock *l, Effects *effects, const char *cause)
         if (!l->attached || l->under_way)
                 return; /* on ATTACHED, or on the reply */
         claim_make_release_ops(&l->claim, with_node);
+        if (l->clean == LOCK_CLEAN_EMPTY) {
+                ops[0] = (Op){.kind = OP_DELETE, .path = l->shared, .version = VERSION_ANY};
+                ops[1] = (Op){.kind = OP_DELETE, .path = l->record, .version = VERSION_ANY};
+                l->claim.n_ops = 2;
+                ask_multi(l, effects);
+                return;
+        }
         /* grant, shared, [node]: the record goes after shared, or both stay */
         if (l->mode == LOCK_SHARED && l->clean == LOCK_CLEAN_ALL) {
                 memmove(ops + 3, ops + 2, (l->claim.n_ops - 2) * sizeof(Op));

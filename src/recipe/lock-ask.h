@@ -29,6 +29,7 @@ enum LockState {
 enum LockClean {
         LOCK_CLEAN_ALL,      /* grant, [shared,] record, [node] in one multi */
         LOCK_CLEAN_NOT_LAST, /* others share: grant, [node] */
+        LOCK_CLEAN_EMPTY,    /* ... who may have seen ours as we saw theirs: shared, record, if that was so */
 };
 
 struct Lock {

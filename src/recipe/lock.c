@@ -203,10 +203,17 @@ static void on_cleaned(Lock *l, const Event *event, Effects *effects)
         size_t i = failed_op(&event->reply);
         const char *path = i < l->claim.n_ops ? l->claim.ops[i].path : "";
 
-        if (outcome == OUTCOME_OK) {
+        if (l->clean == LOCK_CLEAN_EMPTY) {
+                cleaned(l, effects); /* or somebody shares it */
+        } else if (outcome == OUTCOME_OK) {
                 if (l->claim.ops[l->claim.n_ops - 1].path == l->claim.node)
                         contend_forget(&l->contend);
-                cleaned(l, effects);
+                if (l->clean == LOCK_CLEAN_NOT_LAST) {
+                        l->clean = LOCK_CLEAN_EMPTY;
+                        lock_ask_clean(l, effects, "the last one takes the record");
+                } else {
+                        cleaned(l, effects);
+                }
         } else if (outcome == OUTCOME_NO_NODE && path == l->claim.grant) {
                 cleaned(l,
                         effects); /* never made, or taken away after a long silence: the record is not ours */

@@ -702,16 +702,38 @@ static void a_writer_waits_for_the_readers_and_later_readers_for_it(void **state
         nothing_but_the_parents_is_left(g);
 }
 
-static void readers_that_leave_together_leave_an_empty_record_to_the_next_writer(void **state)
+/* Both find the other there, and go without the record. */
+static void leave_together(Game *g, Player *a, Player *b)
+{
+        game_release(g, a);
+        game_release(g, b);
+        game_answer(g, a);
+        game_answer(g, b);
+}
+
+static void readers_that_leave_together_leave_nothing(void **state)
+{
+        Game *g = *state;
+        Player *a = begin_and_settle(g, 0, LOCK_SHARED), *b = begin_and_settle(g, 1, LOCK_SHARED);
+
+        leave_together(g, a, b);
+        game_settle(g);
+        assert_true(a->released && b->released);
+        nothing_but_the_parents_is_left(g);
+}
+
+static void readers_that_die_while_they_leave_together_leave_an_empty_record_to_the_next_writer(void **state)
 {
         Game *g = *state;
         Player *a = begin_and_settle(g, 0, LOCK_SHARED), *b = begin_and_settle(g, 1, LOCK_SHARED), *w;
 
-        game_release(g, a);
-        game_release(g, b);
-        game_answer(g, a); /* both find the other there, and go without the record */
+        leave_together(g, a, b);
+        game_answer(g, a);
         game_answer(g, b);
-        game_settle(g);
+        game_end_session(g, a);
+        game_end_session(g, b);
+        game_crash(g, a);
+        game_crash(g, b);
         assert_true(fake_has(&g->fake, RECORD "/shared"));
         w = begin_and_settle(g, 2, LOCK_EXCLUSIVE);
         assert_true(w->held);
@@ -875,7 +897,8 @@ int main(void)
                 T(a_shared_record_with_nothing_below_is_waited_for_by_readers_too),
                 T(readers_share_and_the_last_one_takes_the_record_with_it),
                 T(a_writer_waits_for_the_readers_and_later_readers_for_it),
-                T(readers_that_leave_together_leave_an_empty_record_to_the_next_writer),
+                T(readers_that_leave_together_leave_nothing),
+                T(readers_that_die_while_they_leave_together_leave_an_empty_record_to_the_next_writer),
                 T(a_writer_takes_the_grant_of_a_dead_reader_after_w),
                 T(readers_take_over_from_a_dead_writer_together),
                 T(a_foreign_client_that_came_first_is_waited_for),
