@@ -12,6 +12,7 @@
 #include "manager/notify.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/macros.h"
 
 /* What clocks that are kept together may differ by, and much more. */
 #define AHEAD_SECONDS 60
@@ -26,6 +27,7 @@ typedef struct CronGate {
         int wall_fd;
         Hold hold;
         bool renewed; /* the hold is in the heart's care */
+        bool abandoned;
         bool told_other_schedule, told_ahead, told_ready;
         char name[256];
 } CronGate;
@@ -223,9 +225,30 @@ static void cron_gate_set_timing(Gate *gate, const Timing *timing)
         cron_set_timing(&CONTAINER_OF(gate, CronGate, gate)->cron, timing);
 }
 
+static void on_node_deleted(void *userdata, const Event *event)
+{
+        /* Done, or gone already; if the reply was lost it is asked again on ATTACHED. */
+}
+
+/* The node's name is that of any run: ours it is only while our grant is there. */
+static void delete_node(CronGate *g)
+{
+        const Claim *claim = &g->cron.claim;
+        const Op ops[] = {{.kind = OP_CHECK, .path = claim->grant, .version = VERSION_ANY},
+                {.kind = OP_DELETE, .path = claim->node, .version = VERSION_ANY}};
+        const Request request = {.kind = REQUEST_MULTI, .path = claim->node, .ops = ops, .n_ops = ARRAY_SIZE(ops)};
+
+        if (client_submit(g->client, &request, on_node_deleted, g) < 0)
+                log_error("cannot leave the job '%s' to others: out of memory", g->name);
+}
+
 static void cron_gate_on_session(Gate *gate, const Event *event)
 {
-        step(CONTAINER_OF(gate, CronGate, gate), event);
+        CronGate *g = CONTAINER_OF(gate, CronGate, gate);
+
+        step(g, event);
+        if (g->abandoned && event->session.change == SESSION_ATTACHED)
+                delete_node(g);
 }
 
 static void cron_gate_open(Gate *gate)
@@ -238,6 +261,7 @@ static void cron_gate_close(Gate *gate)
         CronGate *g = CONTAINER_OF(gate, CronGate, gate);
 
         stop_renewing(g);
+        g->abandoned = false;
         step_kind(g, EVENT_RELEASE);
         step_kind(g, EVENT_DEAD); /* the tree is dead, which is all that a lost hold waits for */
 }
@@ -250,6 +274,16 @@ static void cron_gate_lose(Gate *gate, const char *reason)
                 return;
         stop_renewing(g);
         claim_lose(&g->cron.claim, reason);
+}
+
+/* The others take the run for one whose host has died, and wait for its record to run out. */
+static void cron_gate_abandon(Gate *gate, const char *reason)
+{
+        CronGate *g = CONTAINER_OF(gate, CronGate, gate);
+
+        cron_gate_lose(gate, reason);
+        g->abandoned = true;
+        delete_node(g);
 }
 
 static void cron_gate_wedge(Gate *gate)
@@ -278,6 +312,7 @@ static const GateType type = {.noun = "turn",
         .close = cron_gate_close,
         .lose = cron_gate_lose,
         .wedge = cron_gate_wedge,
+        .abandon = cron_gate_abandon,
         .env = cron_gate_env,
         .ended = cron_gate_ended};
 

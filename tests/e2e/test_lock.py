@@ -383,6 +383,27 @@ def test_with_takeover_the_next_one_starts_when_the_lease_has_run_out(lock, jour
     assert is_clean(kazoo, root)
 
 
+def test_with_takeover_the_next_run_of_a_job_starts_when_the_lease_has_run_out(run_zksup, journal, keep_undead):
+    def cron(who, *options):
+        return run_zksup("cron", "job", "@every 1s", "--session-timeout", "2s", "--contain", "subreaper", *options,
+                         "--", *shell("say in $1 $ZK_FENCE $$; exec sleep 600"), who, who, env=journal.env, name=who)
+
+    first = cron("first", "--on-unkillable", "takeover")
+    keep_undead(journal.wait("in first").split()[3])
+    first.signal()
+    first.wait_err("do not die of SIGKILL")
+    begun = time.monotonic()
+    second = cron("second")
+    journal.wait("in second", deadline=25)
+    assert time.monotonic() - begun >= 0.5 * Lease(2).takeover
+    assert first.process.poll() is None
+    held = fences(journal)
+    assert held == sorted(set(held))
+    keep_undead.let_go()
+    first.wait()
+    second.stop()
+
+
 # --- what is lost ---------------------------------------------------------------------------------
 
 
