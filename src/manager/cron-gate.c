@@ -171,10 +171,11 @@ static void on_lost(Hold *hold, const char *reason)
 
 /* --- the wall clock ----------------------------------------------------------------------------- */
 
-/* Armed for a time that never comes: it fires only when the clock is set. */
+/* Armed for a time that never comes (the kernel counts nanoseconds in 63 bits, up to the year 2262): it fires
+ * only when the clock is set. */
 static int watch_wall_clock(int fd)
 {
-        struct itimerspec never = {.it_value.tv_sec = INT32_MAX};
+        struct itimerspec never = {.it_value.tv_sec = 9000000000};
 
         int r = timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
 
