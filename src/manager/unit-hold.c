@@ -238,10 +238,13 @@ void unit_hold_on_lead(void *userdata, enum LeadEventKind kind)
 
 void unit_hold_wedge(Unit *unit, enum UnitOnUnkillable what)
 {
+        bool is_ours = !unit->gate || unit->machine.gate == UNIT_GATE_OPEN; /* else the record runs out */
+
         switch (what) {
         case UNIT_ON_UNKILLABLE_HOLD:
-                log_error("%s: its processes do not die of SIGKILL (disk sleep?); nobody else may start",
-                        unit->config.name);
+                log_error("%s: its processes do not die of SIGKILL (disk sleep?); %s", unit->config.name,
+                        is_ours ? "nobody else may start" :
+                                  "the hold is lost, and others may start once the lease has run out");
                 if (unit->gate)
                         gate_wedge(unit->gate);
                 break;
