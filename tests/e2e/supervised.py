@@ -6,6 +6,7 @@ processes of the machine, without asking zksup or the guard."""
 
 import os
 import pathlib
+import signal
 import time
 import uuid
 from typing import NamedTuple
@@ -92,6 +93,20 @@ def marked_processes(marker, without=()):
             continue
         found.append(int(name))
     return sorted(found)
+
+
+def ignores_stop_signals(pids):
+    """Whether one of the processes has come as far as to ignore INT and TERM: it may be seen before."""
+    wanted = 1 << (signal.SIGINT - 1) | 1 << (signal.SIGTERM - 1)
+    for pid in pids:
+        try:
+            status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            continue
+        ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
+        if ignored & wanted == wanted:
+            return True
+    return False
 
 
 def wait_gone(alive, since, deadline, what):

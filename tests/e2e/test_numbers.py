@@ -10,7 +10,7 @@ import time
 import pytest
 from kazoo.exceptions import NoNodeError
 
-from supervised import Lease
+from supervised import Lease, ignores_stop_signals
 from zk_server import SCALE, free_ports, wait_for
 
 PYTHON = sys.executable
@@ -264,7 +264,7 @@ def test_a_stopped_child_may_clean_up_and_its_status_comes_back(supervise, tmp_p
 
 def test_a_child_that_ignores_the_stop_signal_is_killed_after_the_grace(supervise):
     unit = supervise("--grace", "1s", command=[FIXTURES / "fixture-ignore-term", "x"])
-    wait_for(unit.processes, 10, "the child runs")
+    wait_for(lambda: ignores_stop_signals(unit.processes()), 10, "the child ignores what it can")
     unit.zksup.wait_err("started")
     begun = time.monotonic()
     assert unit.zksup.stop() == 137
@@ -278,7 +278,7 @@ def test_a_second_request_to_stop_kills_at_once(supervise, first, second):
     unit = supervise("-v", "--session-timeout", "60s", "--grace", "20s",
                      command=[FIXTURES / "fixture-ignore-term", "x"])
     unit.zksup.wait_err("started as process")
-    wait_for(unit.processes, 10, "the child runs")
+    wait_for(lambda: ignores_stop_signals(unit.processes()), 10, "the child ignores what it can")
     unit.zksup.signal(getattr(signal, "SIG" + first))
     unit.zksup.wait_err("-> stopping")
     begun = time.monotonic()
