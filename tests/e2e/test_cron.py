@@ -46,11 +46,15 @@ class Book:
         self.since, self.last = int(self.keys["since"]), int(self.keys["last"])
 
     def marks(self, period):
-        """tick -> mark, of the entries that there still are. "stopped": by TERM, maybe before its first line."""
-        return {
+        """tick -> mark, of the entries that there still are. "stopped": by TERM, maybe before its first line.
+        "queued": claimed, and put back when TERM came before its start."""
+        marks = {
             t: "stopped" if e.status == "143" else e.mark
             for e in self.entries for t in range(e.tick, e.until + 1, period)
         }
+        if "queued" in self.keys:
+            marks[int(self.keys["queued"])] = "queued"
+        return marks
 
     @property
     def accounted(self):
