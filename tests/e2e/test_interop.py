@@ -274,6 +274,19 @@ def test_readers_and_writers_of_curator_and_ours_exclude_and_share(
         parties.start(loop_zksup, ROUNDS, door, "lock", options, "interop", who, how)
     parties.wait(90)
     assert len(door.entries) == 4 * ROUNDS
+    print(f"{readers.shared} times a reader came in beside another")
+
+
+def test_readers_of_curator_and_ours_are_inside_together(curator, open_door, loop_zksup, kazoo, root, tmp_path):
+    """With writers about, the queue may be such that no two readers ever stand beside each other."""
+    path = f"{root}/lock/interop"
+    readers = Readers(kazoo, path, curator.session)
+    door = open_door(readers.look, readers.may_leave)
+    parties = Parties(door)
+    parties.start(run_curator(curator, door, "read", path, tmp_path, "curator-reader"), ROUNDS)
+    parties.start(loop_zksup, ROUNDS, door, "lock", ["--shared"], "interop", "reader", "read")
+    parties.wait(90)
+    assert len(door.entries) == 2 * ROUNDS
     assert readers.shared, "no two readers were inside at once"
     print(f"{readers.shared} times a reader came in beside another")
 
