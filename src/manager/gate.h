@@ -3,7 +3,7 @@
  *
  * A gate tells, through its handler: WAITING any number of times; OPENED once held; EXTENDED at each
  * renewal; YIELD when somebody with a better right waits; LOST when it is no longer ours; CLOSED
- * once after gate_close() or gate_dead(); FAILED for good. After YIELD: stop the tree, gate_close(),
+ * once after gate_close(); FAILED for good. After YIELD: stop the tree, gate_close(),
  * and gate_open() once more. Nothing is told from inside gate_new(). */
 #pragma once
 

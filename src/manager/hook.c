@@ -213,8 +213,3 @@ void hook_stop(Hook *hook, bool kill)
         else
                 (void)spawn_stop(hook->spawn, SIGTERM, HOOK_GRACE_USEC);
 }
-
-bool hook_is_running(const Hook *hook)
-{
-        return hook->running;
-}

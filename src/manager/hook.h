@@ -39,4 +39,3 @@ void hook_set_deadline(Hook *hook, uint64_t deadline_usec);
 void hook_disown(Hook *hook);
 /* Asks it to end, or ends it. ENDED follows. */
 void hook_stop(Hook *hook, bool kill);
-bool hook_is_running(const Hook *hook);
