@@ -19,7 +19,7 @@ import pytest
 from kazoo.client import KazooClient
 
 import zk_server
-from harness import Zksup, children_of, is_alive
+from harness import Zksup, children_of, is_alive, is_stopped
 from supervised import Supervised
 from zk_server import wait_for
 
@@ -99,9 +99,10 @@ def run_zksup(request, zksup, root, tmp_path):
     stubborn = []
     for process in started:
         if process.process.poll() is None:
-            # A test that failed may have left it stopped. CONT comes first: a sanitizer's leak check at exit
-            # attaches to the process with a SIGSTOP, which a CONT that comes then takes away, and waits for ever.
-            process.signal(signal.SIGCONT)
+            # A test that failed may have left it stopped. Only then: a sanitizer's leak check at exit attaches to
+            # the process with a SIGSTOP, which a CONT that comes at that moment takes away, and waits for ever.
+            if is_stopped(process.pid):
+                process.signal(signal.SIGCONT)
             process.signal()
     for process in started:
         try:

@@ -104,10 +104,20 @@ def children_of(pid):
     return tuple(found)
 
 
-def is_alive(pid):
-    """Whether the process exists and is no zombie."""
+def state_of(pid):
+    """The state letter of /proc/PID/stat; X when it is gone."""
     try:
         stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] not in "ZX"
+        return "X"
+    return stat.rpartition(")")[2].split()[0]
+
+
+def is_alive(pid):
+    """Whether the process exists and is no zombie."""
+    return state_of(pid) not in "ZX"
+
+
+def is_stopped(pid):
+    """Whether a signal has stopped the process (not a tracer)."""
+    return state_of(pid) == "T"
