@@ -21,7 +21,7 @@ ARROWS = {
     "guard": ["util/clock.h", "util/macros.h", "util/test-clock.h"],
     # The wire format and the walk over a process tree are shared with the guard.
     "unit": ["util", "guard/wire.h", "guard/tree.h"],
-    "config": ["unit", "util"],
+    "config": ["recipe", "unit", "util"],
     "api": ["util"],
     # Of the client only the reader of connect strings.
     "ensemble": ["client/hosts.h", "util"],

@@ -21,6 +21,9 @@ int gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const Ga
         case GATE_CRON:
                 r = cron_gate_new(out, event, client, heart, config->cron);
                 break;
+        case GATE_CHAIN:
+                r = chain_gate_new(out, event, client, heart, config);
+                break;
         }
         if (r < 0)
                 return r;

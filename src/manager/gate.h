@@ -42,12 +42,19 @@ enum GateKind {
         GATE_ELECTION,
         GATE_SEMAPHORE,
         GATE_CRON,
+        GATE_CHAIN, /* several, opened one after the other; see chain-gate.c */
 };
 
 struct CronGateConfig;
 
+/* Of a chain: in the order in which they are opened, which is number, schedule, leadership, lock for every
+ * unit, so that no two units wait for each other. */
+#define GATE_CHAIN_MAX 4
+
+typedef struct GateConfig GateConfig;
+
 /* Read by gate_new() only. */
-typedef struct GateConfig {
+struct GateConfig {
         enum GateKind kind;
         union {
                 SequenceConfig sequence;
@@ -55,8 +62,12 @@ typedef struct GateConfig {
                 ElectionConfig election;
                 SemaphoreConfig semaphore;
                 const struct CronGateConfig *cron;
+                struct {
+                        const GateConfig *items;
+                        size_t n;
+                } chain;
         };
-} GateConfig;
+};
 
 #define GATE_ENV_MAX 4
 #define GATE_ENV_SIZE 320
@@ -114,6 +125,7 @@ const char *gate_noun(const Gate *gate);
 int sequence_gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const SequenceConfig *config);
 int recipe_gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const GateConfig *config);
 int cron_gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const struct CronGateConfig *config);
+int chain_gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const GateConfig *config);
 void gate_env_add(GateEnv *env, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
 static inline void gate_tell(Gate *gate, GateEvent event)
 {

@@ -147,6 +147,7 @@ static void on_standby(void *userdata, const UnitNews *news)
         case UNIT_NEWS_STATUS:
                 break;
         case UNIT_NEWS_WEDGED:
+        case UNIT_NEWS_CHANGED:
                 if (lead->phase == PHASE_CLEARING)
                         end_preparation(lead, false); /* tried again; it may be dead by then */
                 break;

@@ -115,6 +115,7 @@ static void on_unit(void *userdata, const UnitNews *news)
                         notify_status(news->text);
                 break;
         case UNIT_NEWS_WEDGED:
+        case UNIT_NEWS_CHANGED:
                 break; /* said by the unit */
         case UNIT_NEWS_FINISHED:
                 if (is_primary(member) && !member->manager->finished)

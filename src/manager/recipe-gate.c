@@ -281,6 +281,7 @@ static int make_machine(RecipeGate *g, const GateConfig *config)
                 break;
         case GATE_SEQUENCE:
         case GATE_CRON:
+        case GATE_CHAIN:
                 break;
         }
         return r;

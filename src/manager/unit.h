@@ -3,7 +3,10 @@
  * decisions are all in unit/unit-machine.c. */
 #pragma once
 
+#include "api/snapshot.h"
 #include "manager/gate.h"
+#include "unit/child-config.h"
+#include "unit/output.h"
 #include "unit/readiness.h"
 #include "unit/spawn.h"
 #include "unit/unit-machine.h"
@@ -25,6 +28,9 @@ typedef struct UnitConfig {
         bool signals_end_wait;      /* as if they had met the command: HUP, QUIT, USR1, ... */
         char *const *env;           /* "NAME=value" besides those of the gate; NULL: none */
         const LeadConfig *lead;     /* what goes with a leadership; NULL: nothing */
+        const ChildConfig *child;   /* NULL: as zksup itself was started */
+        const OutputConfig *out, *err; /* NULL: zksup's own */
+        const char *service;        /* the systemd service that argv drives; NULL: argv is the command itself */
 } UnitConfig;
 
 enum UnitNewsKind {
@@ -32,6 +38,7 @@ enum UnitNewsKind {
         UNIT_NEWS_STATUS,   /* .text: where it stands, for people */
         UNIT_NEWS_WEDGED,   /* its processes outlive SIGKILL */
         UNIT_NEWS_FINISHED, /* .status: exit status of the table */
+        UNIT_NEWS_CHANGED,  /* what unit_snapshot() says has changed; comes besides the others */
 };
 
 typedef struct UnitNews {
@@ -63,6 +70,19 @@ void unit_up(Unit *unit);
 void unit_down(Unit *unit, int signal);
 /* To the process group of the command, if it runs, else to that of its standby. */
 void unit_signal(Unit *unit, int signal);
+/* Stops the command, if it runs, and starts it again, under the hold it has; from rest as unit_up(). */
+void unit_restart(Unit *unit);
+/* Stops the command and gives its holds back, so that another host gets its turn; then asks anew. Returns 0, -ENOENT (there
+ * is nothing to give back: gateless) or -EALREADY (nothing is held). */
+int unit_step_down(Unit *unit);
+/* Counts from the next decision on. */
+void unit_set_policy(Unit *unit, const UnitPolicy *policy);
+/* Strings in it are the unit's, good until it is next told anything. file, line and command are the caller's. */
+void unit_snapshot(const Unit *unit, SnapshotUnit *snapshot);
+/* The last lines it printed, see output_tail(); 0 if its output does not pass through us. */
+size_t unit_output_tail(const Unit *unit, size_t n, TextBuffer *text);
+/* After log files were moved away. */
+void unit_output_reopen(Unit *unit);
 /* No ensemble, refused, ...: STATUS is the exit status of the table. A unit whose gate is open is
  * stopped, and gives the hold back when its tree is dead; its status is then that of a stop. */
 void unit_gate_failed(Unit *unit, int status);

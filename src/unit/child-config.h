@@ -1,0 +1,30 @@
+/* How a command runs besides being run: as whom, where, with which limits and environment. What is not
+ * set is as zksup itself was started. Read by spawn_new(), which resolves the names and hands numbers to
+ * the guard; the guard applies them between fork and exec. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/resource.h>
+
+#define CHILD_LIMITS_MAX 16
+
+typedef struct ChildLimit {
+        int resource; /* RLIMIT_... */
+        rlim_t soft, hard;
+} ChildLimit;
+
+typedef struct ChildConfig {
+        const char *user, *group;   /* names or numbers; NULL: ours. A user brings its groups, and HOME, USER,
+                                     * LOGNAME and SHELL */
+        const char *directory;      /* NULL: ours */
+        char *const *environment;   /* "NAME=value", before what zksup adds; NULL: none */
+        bool clear_environment;     /* nothing of ours but PATH, LANG, TZ */
+        ChildLimit limits[CHILD_LIMITS_MAX];
+        size_t n_limits;
+        int umask;                  /* -1: ours */
+        bool has_nice, has_oom_score_adjust;
+        int nice, oom_score_adjust;
+} ChildConfig;
+
+#define CHILD_CONFIG_DEFAULT ((ChildConfig){.umask = -1})

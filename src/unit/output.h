@@ -1,0 +1,58 @@
+/* Where the standard output (or error) of a command goes.
+ *
+ *   inherit   to that of zksup itself, line by line, each with "UNIT: " before it
+ *   journal   to the journal, as the unit's: SYSLOG_IDENTIFIER and ZKSUP_UNIT are its name
+ *   file      appended to a file, which is rotated: FILE, FILE.1, ... FILE.KEEP
+ *   null      nowhere
+ *   direct    zksup's own descriptor, untouched (what zksup run and its like do)
+ *
+ * For inherit and file the command writes into a pipe that zksup reads, never so much at a time that the
+ * loop is held up. What cannot be written (disk full, a reader of ours that is stuck) is dropped and
+ * counted: the command is never blocked for longer than it takes us to read, and never sees an error. The
+ * last lines are kept in memory for `zksup logs`. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+#include "util/macros.h"
+#include "util/text.h"
+
+enum OutputKind {
+        OUTPUT_DIRECT,
+        OUTPUT_INHERIT,
+        OUTPUT_JOURNAL,
+        OUTPUT_FILE,
+        OUTPUT_NULL,
+};
+
+typedef struct OutputConfig {
+        enum OutputKind kind;
+        const char *path;      /* file: absolute */
+        uint64_t rotate_bytes; /* 0: never */
+        unsigned rotate_keep;  /* old files kept */
+} OutputConfig;
+
+typedef struct Output Output;
+
+/* UNIT names the lines; PRIORITY is that of the journal entries (LOG_INFO, LOG_ERR); TO is our own descriptor for
+ * inherit and direct (1 or 2). The names in CONFIG are copied. Returns 0 or a negative errno: a file that cannot be opened
+ * is not one of them, it is said in the log and tried again. */
+int output_new(Output **out, sd_event *event, const OutputConfig *config, const char *unit, int priority, int to);
+/* What was read but not written is written first, if that takes no waiting. */
+Output *output_free(Output *output);
+CLEANUP_DEFINE(Output, output_free);
+
+/* The descriptor for the command, valid as long as OUTPUT; -1: leave ours. */
+int output_fd(const Output *output);
+/* After somebody else has moved the file away. */
+void output_reopen(Output *output);
+
+typedef struct OutputStatistics {
+        uint64_t lines, bytes, dropped_lines, dropped_bytes, rotations;
+} OutputStatistics;
+
+void output_statistics(const Output *output, OutputStatistics *statistics);
+/* The last N lines that are kept in memory, oldest first, each ended by a newline. Returns how many. */
+size_t output_tail(const Output *output, size_t n, TextBuffer *text);
