@@ -279,7 +279,7 @@ int supervise_init(Supervise *s, const char *verb, char **command)
 
 int supervise_run(Supervise *s)
 {
-        int r = manager_add(s->manager, &s->unit);
+        int r = manager_add(s->manager, &s->unit, NULL, true, NULL);
 
         if (r < 0)
                 return cli_problem(s->verb, "cannot set up unit '%s': %s", s->unit.name, strerror(-r));

@@ -266,6 +266,11 @@ void client_session_on_news(Client *client, const HandleNews *news)
         }
 }
 
+uint64_t client_deadline_usec(const Client *client)
+{
+        return session_deadline(&client->session);
+}
+
 int64_t client_session_id(const Client *client)
 {
         return client->session.id;

@@ -79,6 +79,9 @@ void client_cancel(Client *client, const void *userdata);
  * to its timeout. The last step blocks the loop for the few milliseconds of one reply. */
 void client_close(Client *client);
 
+/* When the machine of the session next wants to be stepped, on CLOCK_BOOTTIME; USEC_INFINITY: never. One that
+ * lies long behind means that nothing steps it any more. */
+uint64_t client_deadline_usec(const Client *client);
 /* 0 before the first attach. */
 int64_t client_session_id(const Client *client);
 bool client_is_attached(const Client *client);

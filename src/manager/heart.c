@@ -10,7 +10,15 @@ static void step(Heart *heart, const Event *event);
 
 static void on_reply(void *userdata, const Event *event)
 {
-        step(userdata, event);
+        Heart *heart = userdata;
+
+        if (event->kind == EVENT_REPLY && event->reply.outcome == OUTCOME_OK) {
+                heart->latency_usec = usec_sub(event->now_usec, heart->sent_usec);
+                heart->latency_sum_usec += heart->latency_usec;
+                heart->latency_max_usec = MAX(heart->latency_max_usec, heart->latency_usec);
+                heart->latency_count++;
+        }
+        step(heart, event);
 }
 
 static void on_timer(void *userdata)
@@ -58,6 +66,7 @@ static void perform(Heart *heart, const Effects *effects)
                 case EFFECT_REQUEST:
                         /* No memory: no renewal this time. The next one is due as it was; until one is
                          * acknowledged the deadline stands, and the guards act on it. */
+                        heart->sent_usec = clock_boottime_usec();
                         if (client_submit(heart->client, &effect->request, on_reply, heart) < 0) {
                                 log_error("cannot send the renewal: out of memory");
                                 heart->lease.under_way = false;

@@ -24,6 +24,8 @@ struct Heart {
         Timer timer;
         ListLink holds;
         uint64_t renewals; /* acknowledged */
+        uint64_t sent_usec; /* the one under way, or the last */
+        uint64_t latency_usec, latency_sum_usec, latency_max_usec, latency_count; /* of answers */
 };
 
 int heart_init(Heart *heart, sd_event *event, Client *client);

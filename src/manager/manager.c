@@ -19,16 +19,21 @@
 /* Without contact: when to say so first, and the longest time between two lines. */
 #define COMPLAIN_FIRST_USEC (3 * USEC_PER_SEC)
 #define COMPLAIN_MAX_USEC (60 * USEC_PER_SEC)
+/* The machine of the session asks for a time; so much later without it, it is stuck. */
+#define WELL_LATE_USEC (5 * USEC_PER_SEC)
 
 typedef struct Member {
         ListLink link;
         Manager *manager;
         Unit *unit;
+        void *userdata;
         sd_event_source *beginning; /* until the unit is told to go up */
 } Member;
 
 struct Manager {
         sd_event *event;
+        ManagerHandler handler; /* NULL: one command */
+        void *userdata;
         Client *client;
         Heart heart;
         bool heart_is_ready;
@@ -38,11 +43,21 @@ struct Manager {
         size_t n_members;
         uint64_t grace_usec;
         int status;
-        bool finished; /* the primary is */
+        bool finished; /* the primary is, or we were told to stop */
         bool closing, closed;
         Timer complaint;
         uint64_t alone_since_usec, complain_after_usec;
+        Timing timing;
+        const char *session_state;
+        uint64_t session_since_usec; /* CLOCK_REALTIME */
+        uint64_t expiries;
 };
+
+static void tell(Manager *manager, ManagerNews news)
+{
+        if (manager->handler)
+                manager->handler(manager->userdata, &news);
+}
 
 /* Everything but KILL and STOP, which nobody can pass on, and CHLD, which is the reaper's. */
 static bool is_passed_on(int signal)
@@ -74,7 +89,7 @@ static void maybe_exit(Manager *manager)
 
 static bool is_primary(const Member *member)
 {
-        return member->manager->members.next == &member->link;
+        return !member->manager->handler && member->manager->members.next == &member->link;
 }
 
 /* The session is needed until the last unit has given back what it held. */
@@ -120,9 +135,14 @@ static void on_unit(void *userdata, const UnitNews *news)
         case UNIT_NEWS_FINISHED:
                 if (is_primary(member) && !member->manager->finished)
                         finish(member->manager, news->status);
-                maybe_close(member->manager);
                 break;
         }
+        tell(member->manager, (ManagerNews){.kind = MANAGER_UNIT,
+                                      .unit = member->unit,
+                                      .unit_userdata = member->userdata,
+                                      .unit_news = news});
+        if (news->kind == UNIT_NEWS_FINISHED)
+                maybe_close(member->manager);
 }
 
 /* A unit goes up once the loop has begun to connect, so that its guard starts while the ensemble answers:
@@ -145,11 +165,14 @@ static void give_up(Manager *manager, int status)
 {
         if (manager->status == 0)
                 manager->status = status;
+        if (manager->handler)
+                manager->finished = true;
         for_each_member(m, manager)
                 begin(m);
         for_each_member(m, manager)
                 if (!unit_is_at_rest(m->unit))
                         unit_gate_failed(m->unit, status);
+        maybe_close(manager);
 }
 
 /* --- the session -------------------------------------------------------------------------------- */
@@ -167,6 +190,7 @@ static void on_attached(Manager *manager, const Event *event)
         log_info("connected to %s, session 0x%llx, timeout %s", client_server(manager->client),
                 (unsigned long long)event->session.id, duration_to_string(timing.session_usec, text));
         timer_set(&manager->complaint, USEC_INFINITY);
+        manager->timing = timing;
         heart_set_timing(&manager->heart, &timing);
         for_each_member(m, manager)
                 unit_set_timing(m->unit, &timing);
@@ -192,13 +216,33 @@ static void on_complaint(void *userdata)
         log_warning("no ensemble for %s, still trying: %s",
                 duration_to_string((now - manager->alone_since_usec) / USEC_PER_SEC * USEC_PER_SEC, text),
                 failures && *failures ? failures : "no answer yet");
-        notify_status("waiting for the ensemble");
+        if (!manager->handler)
+                notify_status("waiting for the ensemble");
+        tell(manager, (ManagerNews){.kind = MANAGER_NO_CONTACT, .text = failures ?: ""});
         manager->complain_after_usec = MIN(2 * manager->complain_after_usec, COMPLAIN_MAX_USEC);
         timer_set(&manager->complaint, now + manager->complain_after_usec);
 }
 
+static const char *name_of(enum SessionChange change)
+{
+        switch (change) {
+        case SESSION_ATTACHED:
+                return "attached";
+        case SESSION_SUSPENDED:
+                return "suspended";
+        case SESSION_EXPIRED:
+                return "connecting";
+        case SESSION_CLOSED:
+                return "closed";
+        }
+        return "";
+}
+
 static void on_session(Manager *manager, const Event *event)
 {
+        manager->session_state = name_of(event->session.change);
+        manager->session_since_usec = clock_realtime_usec();
+        manager->expiries += event->session.change == SESSION_EXPIRED;
         switch (event->session.change) {
         case SESSION_ATTACHED:
                 on_attached(manager, event);
@@ -218,6 +262,7 @@ static void on_session(Manager *manager, const Event *event)
         heart_on_session(&manager->heart, event);
         for_each_member(m, manager)
                 unit_on_session(m->unit, event);
+        tell(manager, (ManagerNews){.kind = MANAGER_SESSION, .change = event->session.change});
         maybe_exit(manager);
 }
 
@@ -258,6 +303,10 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
         if (is_of_our_own_making(info))
                 return 0; /* without a line in the log, which might bring about the next one */
         log_debug("signal %s", signal_to_string(signal, name));
+        if (manager->handler) {
+                tell(manager, (ManagerNews){.kind = MANAGER_SIGNAL, .signal = signal});
+                return 0;
+        }
         for_each_member(m, manager)
                 begin(m);
         for_each_member(m, manager)
@@ -268,13 +317,19 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
         return 0;
 }
 
+/* Those that mean something to us when there is more than one command; the others stay blocked. */
+static bool is_ours(int signal)
+{
+        return signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGUSR1 || signal == SIGUSR2;
+}
+
 /* All in one source each and at one priority, so that sd-event hands them out as the kernel does. */
 static int add_signals(Manager *manager)
 {
         for (int i = 1; i <= SIGRTMAX; i++) {
                 int r;
 
-                if (!is_passed_on(i))
+                if (!(manager->handler ? is_ours(i) : is_passed_on(i)))
                         continue;
                 r = sd_event_add_signal(manager->event, NULL, i, on_signal, manager);
                 if (r < 0)
@@ -324,6 +379,10 @@ int manager_new(Manager **out, const ManagerConfig *config, char *problem, size_
         if (!manager)
                 return -ENOMEM;
         manager->grace_usec = config->grace_usec;
+        manager->handler = config->handler;
+        manager->userdata = config->userdata;
+        manager->session_state = "connecting";
+        manager->session_since_usec = clock_realtime_usec();
         list_init(&manager->members);
         snprintf(problem, problem_size, "cannot set up the event loop");
         r = build(manager, config, problem, problem_size);
@@ -358,7 +417,14 @@ Manager *manager_free(Manager *manager)
         return NULL;
 }
 
-int manager_add(Manager *manager, const UnitConfig *config)
+static int begin_later(Member *member)
+{
+        int r = sd_event_add_defer(member->manager->event, &member->beginning, on_beginning, member);
+
+        return r < 0 ? r : sd_event_source_set_priority(member->beginning, SD_EVENT_PRIORITY_IDLE);
+}
+
+int manager_add(Manager *manager, const UnitConfig *config, void *userdata, bool up, Unit **out)
 {
         UnitContext context = {.event = manager->event,
                 .client = manager->client,
@@ -366,24 +432,57 @@ int manager_add(Manager *manager, const UnitConfig *config)
                 .reaper = manager->reaper,
                 .page = manager->page};
         Member *member = calloc(1, sizeof(*member));
-        int r = heart_reserve(&manager->heart, manager->n_members + 1);
+        int r = heart_reserve(&manager->heart, GATE_CHAIN_MAX * (manager->n_members + 1));
 
         if (!member)
                 return -ENOMEM;
         member->manager = manager;
+        member->userdata = userdata;
         list_append(&manager->members, &member->link);
         if (r == 0)
                 r = unit_new(&member->unit, &context, config, on_unit, member);
-        if (r == 0)
-                r = sd_event_add_defer(manager->event, &member->beginning, on_beginning, member);
-        if (r >= 0)
-                r = sd_event_source_set_priority(member->beginning, SD_EVENT_PRIORITY_IDLE);
+        if (r == 0 && manager->timing.session_usec)
+                unit_set_timing(member->unit, &manager->timing);
+        if (r == 0 && client_is_attached(manager->client))
+                unit_on_session(member->unit, &(Event){.kind = EVENT_SESSION,
+                                                      .now_usec = clock_boottime_usec(),
+                                                      .session = {.change = SESSION_ATTACHED,
+                                                              .id = client_session_id(manager->client),
+                                                              .timeout_usec = client_timeout_usec(manager->client)}});
+        if (r == 0 && up)
+                r = begin_later(member);
         if (r < 0) {
                 free_member(member);
                 return r;
         }
         manager->n_members++;
+        if (out)
+                *out = member->unit;
         return 0;
+}
+
+void manager_remove(Manager *manager, Unit *unit)
+{
+        for_each_member(m, manager)
+                if (m->unit == unit) {
+                        free_member(m);
+                        manager->n_members--;
+                        return;
+                }
+}
+
+void manager_stop(Manager *manager, int status)
+{
+        if (manager->status == 0)
+                manager->status = status;
+        manager->finished = true;
+        notify_stopping();
+        for_each_member(m, manager) {
+                m->beginning = sd_event_source_disable_unref(m->beginning);
+                if (!unit_is_at_rest(m->unit))
+                        unit_down(m->unit, 0);
+        }
+        maybe_close(manager);
 }
 
 int manager_run(Manager *manager)
@@ -395,4 +494,51 @@ int manager_run(Manager *manager)
                 return UNIT_EXIT_FAILURE;
         }
         return r;
+}
+
+sd_event *manager_event(const Manager *manager)
+{
+        return manager->event;
+}
+
+Client *manager_client(const Manager *manager)
+{
+        return manager->client;
+}
+
+void manager_snapshot(const Manager *manager, SnapshotSession *session)
+{
+        const Heart *heart = &manager->heart;
+        ClientStatistics statistics;
+
+        client_statistics(manager->client, &statistics);
+        *session = (SnapshotSession){.state = manager->closing && !manager->closed ? "closing" : manager->session_state,
+                .server = client_server(manager->client),
+                .chroot = client_chroot(manager->client),
+                .id = client_session_id(manager->client),
+                .timeout_usec = manager->timing.session_usec,
+                .lease_usec = manager->timing.lease_usec,
+                .renew_usec = manager->timing.renew_usec,
+                .grace_usec = manager->timing.grace_usec,
+                .kill_budget_usec = manager->timing.kill_usec,
+                .since_usec = manager->session_since_usec,
+                .renewals = heart->renewals,
+                .attaches = statistics.attaches,
+                .sessions = statistics.sessions,
+                .cuts = statistics.cuts,
+                .expiries = manager->expiries,
+                .requests = statistics.requests,
+                .replies = statistics.replies,
+                .unknown = statistics.unknown,
+                .has_renew_latency = heart->latency_count > 0,
+                .renew_latency_seconds = (double)heart->latency_usec / USEC_PER_SEC,
+                .renew_latency_sum_seconds = (double)heart->latency_sum_usec / USEC_PER_SEC,
+                .renew_latency_max_seconds = (double)heart->latency_max_usec / USEC_PER_SEC};
+}
+
+bool manager_is_well(const Manager *manager)
+{
+        uint64_t due = client_deadline_usec(manager->client);
+
+        return due == USEC_INFINITY || clock_boottime_usec() < usec_add(due, WELL_LATE_USEC);
 }

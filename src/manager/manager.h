@@ -7,9 +7,33 @@
 
 typedef struct Manager Manager;
 
+enum ManagerNewsKind {
+        MANAGER_SESSION,     /* .change: the units and the heart have been told */
+        MANAGER_NO_CONTACT,  /* .text: still without the ensemble, and why */
+        MANAGER_UNIT,        /* .unit, .unit_userdata, .unit_news */
+        MANAGER_SIGNAL,      /* .signal */
+};
+
+typedef struct ManagerNews {
+        enum ManagerNewsKind kind;
+        enum SessionChange change;
+        const char *text;
+        Unit *unit;
+        void *unit_userdata;
+        const UnitNews *unit_news;
+        int signal;
+} ManagerNews;
+
+typedef void (*ManagerHandler)(void *userdata, const ManagerNews *news);
+
 typedef struct ManagerConfig {
         ClientConfig client;
         uint64_t grace_usec; /* 0: derived from the granted session timeout */
+        /* NULL: there is one command. The first unit is the primary: when it has finished the others are stopped, and so
+         * are we; signals are passed on to the units. With a handler we stay until manager_stop(), units come and go,
+         * and signals are the handler's. */
+        ManagerHandler handler;
+        void *userdata;
 } ManagerConfig;
 
 /* Remembers the signal mask and the ignored signals that we were started with, and then blocks every
@@ -21,8 +45,20 @@ int manager_new(Manager **out, const ManagerConfig *config, char *problem, size_
 Manager *manager_free(Manager *manager);
 CLEANUP_DEFINE(Manager, manager_free);
 
-/* Adds a unit and wants it up. The first one is the primary: when it has finished the others are
- * stopped. What CONFIG points to must stay. Returns 0 or a negative errno. */
-int manager_add(Manager *manager, const UnitConfig *config);
-/* Runs until all units have finished and the session is closed. Returns the exit status of the primary. */
+/* Adds a unit and, with UP, wants it up as soon as the loop has begun to connect. What CONFIG points to must stay. OUT may
+ * be NULL. Returns 0 or a negative errno. */
+int manager_add(Manager *manager, const UnitConfig *config, void *userdata, bool up, Unit **out);
+/* Only a unit at rest, and not from inside its own news. */
+void manager_remove(Manager *manager, Unit *unit);
+/* Stops all units and ends with STATUS once they are at rest and the session is closed. A second call kills. */
+void manager_stop(Manager *manager, int status);
+/* Runs until all units have finished and the session is closed. Returns the exit status of the primary, or that of
+ * manager_stop(). */
 int manager_run(Manager *manager);
+
+sd_event *manager_event(const Manager *manager);
+Client *manager_client(const Manager *manager);
+/* Strings in it are good until the loop goes on. root, and what is of the configuration, is the caller's. */
+void manager_snapshot(const Manager *manager, SnapshotSession *session);
+/* Whether the machine of the session has done what its own time asked for, so that a watchdog may be told that we are well. */
+bool manager_is_well(const Manager *manager);
