@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <sys/timerfd.h>
 #include "manager/gate.h"
-#include "manager/notify.h"
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/macros.h"
@@ -137,7 +136,7 @@ static void tell_ready(CronGate *g)
         if (g->told_ready || g->cron.tick_now || g->cron.plan_usec == USEC_INFINITY)
                 return;
         g->told_ready = true;
-        notify_ready();
+        gate_tell(&g->gate, (GateEvent){.kind = GATE_IN_PLACE});
 }
 
 static void step(CronGate *g, const Event *event)

@@ -3,6 +3,113 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include "manager/cron-gate.h"
+
+/* --- what it last told -------------------------------------------------------------------------- */
+
+static int view_init(GateView *view, const GateConfig *config)
+{
+        const char *name = NULL;
+
+        switch (config->kind) {
+        case GATE_SEQUENCE:
+                view->kind = "number";
+                name = config->sequence.pool;
+                break;
+        case GATE_LOCK:
+                view->kind = config->lock.mode == LOCK_SHARED ? "shared lock" : "lock";
+                name = config->lock.name;
+                break;
+        case GATE_ELECTION:
+                view->kind = "leadership";
+                name = config->election.name;
+                break;
+        case GATE_SEMAPHORE:
+                view->kind = "slot";
+                name = config->semaphore.name;
+                break;
+        case GATE_CRON:
+                view->kind = "schedule";
+                name = config->cron->cron.name;
+                break;
+        case GATE_CHAIN:
+                view->kind = "gates";
+                name = "";
+                break;
+        }
+        view->name = strdup(name);
+        return view->name ? 0 : -ENOMEM;
+}
+
+/* Without memory there is nothing to say, which does no harm. */
+static void view_set(GateView *view, enum GateState state, const char *text, int64_t token)
+{
+        view->state = state;
+        view->token = token;
+        if (text && view->text && strcmp(text, view->text) == 0)
+                return;
+        free(view->text);
+        view->text = text ? strdup(text) : NULL;
+}
+
+void gate_tell(Gate *gate, GateEvent event)
+{
+        GateView *view = &gate->view;
+
+        switch (event.kind) {
+        case GATE_WAITING:
+                view_set(view, GATE_STATE_WAITING, event.text, 0);
+                break;
+        case GATE_OPENED:
+                view_set(view, GATE_STATE_OPEN, event.text, event.token);
+                break;
+        case GATE_LOST:
+                view_set(view, GATE_STATE_LOST, event.text, 0);
+                break;
+        case GATE_CLOSED:
+                view_set(view, GATE_STATE_CLOSED, NULL, 0);
+                break;
+        case GATE_FAILED:
+                view_set(view, GATE_STATE_CLOSED, event.text, 0);
+                break;
+        case GATE_IN_PLACE:
+        case GATE_EXTENDED:
+        case GATE_YIELD:
+                break;
+        }
+        gate->handler(gate->userdata, &event);
+}
+
+size_t gate_views(const Gate *gate, const GateView *views[static GATE_CHAIN_MAX])
+{
+        size_t n = 0;
+
+        if (!gate->type->item) {
+                views[0] = &gate->view;
+                return 1;
+        }
+        for (const Gate *item; n < GATE_CHAIN_MAX && (item = gate->type->item(gate, n)); n++)
+                views[n] = &item->view;
+        return n;
+}
+
+const char *gate_state_to_string(enum GateState state)
+{
+        switch (state) {
+        case GATE_STATE_CLOSED:
+                return "closed";
+        case GATE_STATE_WAITING:
+                return "waiting";
+        case GATE_STATE_OPEN:
+                return "open";
+        case GATE_STATE_LOST:
+                return "lost";
+        }
+        return "?";
+}
+
+/* --- the table ---------------------------------------------------------------------------------- */
 
 int gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const GateConfig *config,
         GateHandler handler, void *userdata)
@@ -29,13 +136,22 @@ int gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const Ga
                 return r;
         (*out)->handler = handler;
         (*out)->userdata = userdata;
-        return 0;
+        r = view_init(&(*out)->view, config);
+        if (r < 0)
+                *out = gate_free(*out);
+        return r;
 }
 
 Gate *gate_free(Gate *gate)
 {
-        if (gate)
-                gate->type->free(gate);
+        GateView view;
+
+        if (!gate)
+                return NULL;
+        view = gate->view;
+        gate->type->free(gate);
+        free(view.name);
+        free(view.text);
         return NULL;
 }
 
@@ -51,6 +167,8 @@ void gate_on_session(Gate *gate, const Event *event)
 
 void gate_open(Gate *gate)
 {
+        if (gate->view.state != GATE_STATE_OPEN)
+                view_set(&gate->view, GATE_STATE_WAITING, NULL, 0);
         gate->type->open(gate);
 }
 
@@ -61,11 +179,15 @@ void gate_close(Gate *gate)
 
 void gate_lose(Gate *gate, const char *reason)
 {
+        if (gate->view.state == GATE_STATE_OPEN)
+                view_set(&gate->view, GATE_STATE_LOST, reason, 0);
         gate->type->lose(gate, reason);
 }
 
 void gate_abandon(Gate *gate, const char *reason)
 {
+        if (gate->view.state == GATE_STATE_OPEN)
+                view_set(&gate->view, GATE_STATE_LOST, reason, 0);
         if (gate->type->abandon)
                 gate->type->abandon(gate, reason);
         else

@@ -3,7 +3,8 @@
  *
  * A gate tells, through its handler: WAITING any number of times; OPENED once held; EXTENDED at each
  * renewal; YIELD when somebody with a better right waits; LOST when it is no longer ours; CLOSED
- * once after gate_close(); FAILED for good. After YIELD: stop the tree, gate_close(),
+ * when nothing of it is left and it was not opened again since gate_close(), which may be before that
+ * returns, once however often it was closed meanwhile; FAILED for good. After YIELD: stop the tree, gate_close(),
  * and gate_open() once more. Nothing is told from inside gate_new(). */
 #pragma once
 
@@ -17,6 +18,7 @@ typedef struct Gate Gate;
 
 enum GateEventKind {
         GATE_WAITING,  /* .text: for what, for whom, since when */
+        GATE_IN_PLACE, /* waiting is what it is there for: a schedule knows its next tick */
         GATE_OPENED,   /* .text: "number 3", "lock 'backup'"; .token, .deadline_usec */
         GATE_EXTENDED, /* .deadline_usec */
         GATE_YIELD,    /* .text: to whom */
@@ -78,6 +80,22 @@ typedef struct GateEnv {
         size_t n;
 } GateEnv;
 
+enum GateState {
+        GATE_STATE_CLOSED,
+        GATE_STATE_WAITING,
+        GATE_STATE_OPEN,
+        GATE_STATE_LOST, /* until it is closed */
+};
+
+/* What a gate last told, for status. */
+typedef struct GateView {
+        const char *kind; /* "number", "schedule", "leadership", "lock", "shared lock", "slot" */
+        char *name;       /* of the pool, job, election, lock */
+        char *text;       /* NULL: nothing to say */
+        enum GateState state;
+        int64_t token; /* 0 unless open */
+} GateView;
+
 typedef struct GateType {
         const char *noun; /* "number": what it is that one waits for, for people */
         void (*free)(Gate *gate);
@@ -90,12 +108,14 @@ typedef struct GateType {
         void (*abandon)(Gate *gate, const char *reason);
         void (*env)(const Gate *gate, GateEnv *env); /* while open */
         void (*ended)(Gate *gate, int status);       /* NULL: does not care */
+        const Gate *(*item)(const Gate *gate, size_t i); /* of a chain, NULL past the last; NULL: is none */
 } GateType;
 
 struct Gate {
         const GateType *type;
         GateHandler handler;
         void *userdata;
+        GateView view; /* of gate.c */
 };
 
 int gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const GateConfig *config,
@@ -120,6 +140,10 @@ void gate_env(const Gate *gate, GateEnv *env);
 /* The command ended with this exit status of the table; the tree may have processes yet. */
 void gate_ended(Gate *gate, int status);
 const char *gate_noun(const Gate *gate);
+/* One for each gate of a chain, in order. Returns how many. What they point to is the gate's, until it tells or is told
+ * anything. */
+size_t gate_views(const Gate *gate, const GateView *views[static GATE_CHAIN_MAX]);
+const char *gate_state_to_string(enum GateState state);
 
 /* For the files that implement one. */
 int sequence_gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const SequenceConfig *config);
@@ -127,7 +151,4 @@ int recipe_gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, c
 int cron_gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const struct CronGateConfig *config);
 int chain_gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const GateConfig *config);
 void gate_env_add(GateEnv *env, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static inline void gate_tell(Gate *gate, GateEvent event)
-{
-        gate->handler(gate->userdata, &event);
-}
+void gate_tell(Gate *gate, GateEvent event);

@@ -145,9 +145,9 @@ static void on_standby(void *userdata, const UnitNews *news)
         switch (news->kind) {
         case UNIT_NEWS_READY:
         case UNIT_NEWS_STATUS:
+        case UNIT_NEWS_CHANGED:
                 break;
         case UNIT_NEWS_WEDGED:
-        case UNIT_NEWS_CHANGED:
                 if (lead->phase == PHASE_CLEARING)
                         end_preparation(lead, false); /* tried again; it may be dead by then */
                 break;

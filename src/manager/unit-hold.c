@@ -32,6 +32,7 @@ static void on_gate_opened(Unit *unit, const GateEvent *event)
         snprintf(unit->hold, sizeof(unit->hold), "%s", event->text);
         unit->token = event->token;
         unit->deadline_usec = event->deadline_usec;
+        unit_snapshot_end_wait(unit);
         log_info("%s: holds %s, fencing token %" PRId64, unit->config.name, event->text, event->token);
         unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_OPEN});
 }
@@ -64,7 +65,7 @@ void unit_hold_on_wait_timer(void *userdata)
         }
         unit->gives_up = true;
         timer_set(&unit->wait_timer, usec_add(clock_boottime_usec(), unit->config.policy.release_usec));
-        gate_close(unit->gate);
+        unit_hold_close_gate(unit);
 }
 
 /* For whom and since when, once: a recipe says it again at every look. */
@@ -74,6 +75,7 @@ static void on_gate_waiting(Unit *unit, const char *text)
                 snprintf(unit->waiting, sizeof(unit->waiting), "%s", text);
                 log_info("%s: waiting: %s", unit->config.name, text);
                 unit_tell(unit, (UnitNews){.kind = UNIT_NEWS_STATUS, .text = text});
+                unit_changed(unit);
         }
         unit->follows = true;
         unit_hold_follow(unit);
@@ -90,6 +92,9 @@ void unit_hold_on_gate(void *userdata, const GateEvent *event)
         switch (event->kind) {
         case GATE_WAITING:
                 on_gate_waiting(unit, event->text);
+                break;
+        case GATE_IN_PLACE:
+                unit_tell(unit, (UnitNews){.kind = UNIT_NEWS_READY});
                 break;
         case GATE_OPENED:
                 on_gate_opened(unit, event);
@@ -117,11 +122,13 @@ void unit_hold_on_gate(void *userdata, const GateEvent *event)
                 break;
         case GATE_CLOSED:
                 unit->gate_asked = false;
+                unit->wait_since_usec = 0;
+                unit_changed(unit);
                 if (unit->gives_up) {
                         end_wait(unit);
                         break;
                 }
-                unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_CLOSED});
+                unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_CLOSED, .value = unit->n_closes});
                 break;
         case GATE_FAILED:
                 if (event->outcome == OUTCOME_OK) {
@@ -149,7 +156,14 @@ void unit_hold_open(Unit *unit)
         if (!unit->gate_asked && unit->config.wait_usec && unit->config.wait_usec != USEC_INFINITY)
                 timer_set(&unit->wait_timer, usec_add(clock_boottime_usec(), unit->config.wait_usec));
         unit->gate_asked = true;
+        unit_snapshot_begin_wait(unit);
         gate_open(unit->gate);
+}
+
+void unit_hold_close_gate(Unit *unit)
+{
+        unit->n_closes++;
+        gate_close(unit->gate);
 }
 
 void unit_hold_close(Unit *unit)
@@ -158,18 +172,18 @@ void unit_hold_close(Unit *unit)
         unit->open_waits = unit->gives_up = false;
         unit->follows = unit->machine.rest == UNIT_STATE_COUNT;
         if (!unit->gate)
-                unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_CLOSED});
+                unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_CLOSED, .value = unit->n_closes});
         else if (unit->lead && lead_conclude(unit->lead))
                 unit->close_waits = true;
         else
-                gate_close(unit->gate);
+                unit_hold_close_gate(unit);
 }
 
 void unit_hold_clean(Unit *unit)
 {
         unit->follows = true;
         if (unit->gate)
-                gate_close(unit->gate);
+                unit_hold_close_gate(unit);
         if (unit->lead)
                 (void)lead_conclude(unit->lead);
 }
@@ -190,7 +204,7 @@ void unit_hold_follow(Unit *unit)
 static void on_concluded(Unit *unit)
 {
         if (unit->close_waits)
-                gate_close(unit->gate);
+                unit_hold_close_gate(unit);
         unit->close_waits = false;
         if (unit->open_waits)
                 unit_hold_open(unit);

@@ -193,6 +193,7 @@ void unit_run_start(Unit *unit)
 void unit_run_begin(Unit *unit)
 {
         unit->stop_signal = 0;
+        unit->said[0] = '\0';
         if (!unit->lead || !lead_prepare(unit->lead, unit->token, unit->deadline_usec))
                 unit_run_start(unit);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include "util/clock.h"
 #include "util/log.h"
@@ -12,6 +13,15 @@
 void unit_tell(Unit *unit, UnitNews news)
 {
         unit->handler(unit->userdata, &news);
+}
+
+void unit_changed(Unit *unit)
+{
+        unit->changed = true;
+        if (unit->stepping)
+                return;
+        unit->changed = false;
+        unit_tell(unit, (UnitNews){.kind = UNIT_NEWS_CHANGED});
 }
 
 void unit_finish(Unit *unit)
@@ -36,7 +46,9 @@ static void on_readiness(Readiness *readiness, const ReadinessEvent *event, void
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_READY_LOST});
                 break;
         case READINESS_STATUS:
+                snprintf(unit->said, sizeof(unit->said), "%s", event->text);
                 unit_tell(unit, (UnitNews){.kind = UNIT_NEWS_STATUS, .text = event->text});
+                unit_changed(unit);
                 break;
         }
 }
@@ -67,6 +79,7 @@ static void stop_with_the_job(Unit *unit)
 
 static void perform_one(Unit *unit, const UnitEffect *effect)
 {
+        unit_snapshot_count_effect(unit, effect->type);
         switch (effect->type) {
         case UNIT_EFFECT_SPAWN_GUARD:
                 unit_run_spawn_guard(unit);
@@ -122,7 +135,7 @@ static void perform_one(Unit *unit, const UnitEffect *effect)
                 unit_hold_wedge(unit, (enum UnitOnUnkillable)effect->value);
                 break;
         case UNIT_EFFECT_FINISHED:
-                unit->finished = true;
+                unit->finished = unit->rested = true;
                 unit->status = effect->value;
                 break;
         case UNIT_EFFECT_TRACE:
@@ -133,9 +146,29 @@ static void perform_one(Unit *unit, const UnitEffect *effect)
         }
 }
 
-/* Steps the machine; events that arise while its effects are carried out wait until that is done. */
+static void step(Unit *unit, UnitEvent event)
+{
+        UnitEffects effects;
+
+        event.now_usec = clock_boottime_usec();
+        unit_snapshot_count(unit, &event);
+        unit_machine_step(&unit->machine, &event, &effects);
+        for (size_t i = 0; i < effects.n; i++)
+                perform_one(unit, &effects.items[i]);
+}
+
+/* What a gate tells of a closing counts for the last one only: one that was overtaken by the next, while the
+ * event waited here, would end a wait for something that is under way yet. */
+static bool is_overtaken(const Unit *unit, const UnitEvent *event)
+{
+        return event->type == UNIT_EVENT_GATE_CLOSED && event->value != unit->n_closes;
+}
+
+/* Events that arise while the effects of a step are carried out wait until that is done. */
 void unit_feed(Unit *unit, UnitEvent event)
 {
+        UnitFace before = unit_snapshot_face(unit);
+
         if (unit->n_pending == UNIT_PENDING_MAX) {
                 log_error("%s: event %s is dropped: too many at once", unit->config.name,
                         unit_event_to_string(event.type));
@@ -147,17 +180,16 @@ void unit_feed(Unit *unit, UnitEvent event)
         unit->stepping = true;
         while (unit->n_pending) {
                 UnitEvent next = unit->pending[0];
-                UnitEffects effects;
 
                 memmove(unit->pending, unit->pending + 1, --unit->n_pending * sizeof(*unit->pending));
-                next.now_usec = clock_boottime_usec();
-                unit_machine_step(&unit->machine, &next, &effects);
-                for (size_t i = 0; i < effects.n; i++)
-                        perform_one(unit, &effects.items[i]);
+                if (!is_overtaken(unit, &next))
+                        step(unit, next);
         }
         timer_set(&unit->timer, unit_machine_deadline(&unit->machine));
         unit->stepping = false;
         unit_hold_follow(unit);
+        if (unit->changed || unit_snapshot_differs(unit, &before))
+                unit_changed(unit);
         unit_finish(unit);
 }
 
@@ -171,6 +203,8 @@ static void set_policy(Unit *unit)
 {
         UnitPolicy policy = unit->config.policy;
 
+        if (unit->config.lead) /* on-lost has its time before the hold is given back */
+                policy.release_usec = usec_add(policy.release_usec, unit->config.lead->hook_timeout_usec);
         if (policy.grace_usec == 0)
                 policy.grace_usec = unit->timing.grace_usec;
         unit_machine_set_policy(&unit->machine, &policy);
@@ -201,7 +235,6 @@ static int make_parts(Unit *unit)
 int unit_new(Unit **out, const UnitContext *context, const UnitConfig *config, UnitHandler handler, void *userdata)
 {
         CLEANUP(unit_free) Unit *unit = calloc(1, sizeof(*unit));
-        UnitPolicy *policy;
         int r;
 
         if (!unit)
@@ -212,10 +245,7 @@ int unit_new(Unit **out, const UnitContext *context, const UnitConfig *config, U
         unit->deadline_usec = config->gateless ? LEASE_DEADLINE_NONE : 0;
         unit->handler = handler;
         unit->userdata = userdata;
-        policy = &unit->config.policy;
-        if (config->lead) /* on-lost has its time before the hold is given back */
-                policy->release_usec = usec_add(policy->release_usec, config->lead->hook_timeout_usec);
-        unit_machine_init(&unit->machine, policy, random_seed_from_kernel(), clock_boottime_usec());
+        unit_machine_init(&unit->machine, &config->policy, random_seed_from_kernel(), clock_boottime_usec());
         set_policy(unit);
         r = timer_init(&unit->timer, context->event, SD_EVENT_PRIORITY_NORMAL, on_timer, unit);
         if (r == 0)
@@ -284,6 +314,38 @@ void unit_down(Unit *unit, int signal)
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_FORCE, .signal = signal});
 }
 
+void unit_restart(Unit *unit)
+{
+        unit->finished = false;
+        unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_RESTART});
+}
+
+int unit_step_down(Unit *unit)
+{
+        if (!unit->gate)
+                return -ENOENT;
+        if (unit->machine.gate != UNIT_GATE_OPEN)
+                return -EALREADY;
+        log_info("%s: gives %s back: asked to", unit->config.name, unit->hold);
+        unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_YIELD});
+        return 0;
+}
+
+void unit_set_policy(Unit *unit, const UnitPolicy *policy)
+{
+        unit->config.policy = *policy;
+        set_policy(unit);
+}
+
+size_t unit_output_tail(const Unit *unit, size_t n, TextBuffer *text)
+{
+        return 0;
+}
+
+void unit_output_reopen(Unit *unit)
+{
+}
+
 /* What a command that was started now would die of. */
 static bool ends_wait(const Unit *unit, int signal)
 {
@@ -316,7 +378,7 @@ void unit_gate_failed(Unit *unit, int status)
         }
         unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_FAILED, .value = status});
         if (unit->gate)
-                gate_close(unit->gate);
+                unit_hold_close_gate(unit);
 }
 
 bool unit_is_wedged(const Unit *unit)
@@ -327,4 +389,9 @@ bool unit_is_wedged(const Unit *unit)
 bool unit_is_at_rest(const Unit *unit)
 {
         return unit_machine_is_at_rest(&unit->machine) && (!unit->lead || lead_is_idle(unit->lead));
+}
+
+bool unit_leaves_nothing(const Unit *unit)
+{
+        return unit_is_at_rest(unit) && !unit->gate_asked;
 }

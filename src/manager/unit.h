@@ -58,7 +58,8 @@ typedef struct UnitContext {
         LeasePage *page;
 } UnitContext;
 
-/* CONFIG is read here; argv, the names and the readiness must stay. */
+/* CONFIG is read here; argv, the names, the readiness and lead must stay. From inside HANDLER any function here may be called but
+ * unit_free(). */
 int unit_new(Unit **out, const UnitContext *context, const UnitConfig *config, UnitHandler handler, void *userdata);
 Unit *unit_free(Unit *unit);
 CLEANUP_DEFINE(Unit, unit_free);
@@ -73,7 +74,7 @@ void unit_signal(Unit *unit, int signal);
 /* Stops the command, if it runs, and starts it again, under the hold it has; from rest as unit_up(). */
 void unit_restart(Unit *unit);
 /* Stops the command and gives its holds back, so that another host gets its turn; then asks anew. Returns 0, -ENOENT (there
- * is nothing to give back: gateless) or -EALREADY (nothing is held). */
+ * is nothing to give back: gateless) or -EALREADY (nothing is held, or not yet all that the command needs). */
 int unit_step_down(Unit *unit);
 /* Counts from the next decision on. */
 void unit_set_policy(Unit *unit, const UnitPolicy *policy);
@@ -90,3 +91,6 @@ void unit_gate_failed(Unit *unit, int status);
 bool unit_is_wedged(const Unit *unit);
 /* Nothing runs or is held, the standby and the hooks included. */
 bool unit_is_at_rest(const Unit *unit);
+/* At rest, and the ensemble has said that no znode of its gate is left: only then may it be freed while the session goes on. A unit
+ * comes to rest without that if there is no answer in time; CHANGED tells when there is one. */
+bool unit_leaves_nothing(const Unit *unit);
