@@ -35,6 +35,7 @@ ARROWS = {
 ONLY_IN = {
     "client/client-private.h": "client",
     "manager/unit-private.h": "manager",
+    "manager/cluster-private.h": "manager",
     "zookeeper/zookeeper.h": "client",
     "zookeeper.h": "client",
     "confuse.h": "config",
