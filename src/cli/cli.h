@@ -35,3 +35,4 @@ int cmd_lock(int argc, char **argv);
 int cmd_still_mine(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_ensemble(int argc, char **argv);
+int cmd_up(int argc, char **argv);

@@ -1,5 +1,4 @@
 /* zksup: finds the verb and runs it. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "cli/cli.h"
@@ -9,6 +8,7 @@ const Verb cli_verbs[] = {
         {"lead", "supervise a command on one host at a time, with others standing by", cmd_lead},
         {"lock", "run a command alone in the cluster, among readers, or as one of N", cmd_lock},
         {"cron", "run a command at times, at most once for each in the whole cluster", cmd_cron},
+        {"up", "supervise all units of a configuration file", cmd_up},
         {"still-mine", "inside a command: whether its hold is provably ours", cmd_still_mine},
         {"ensemble", "start a local ensemble; health of any ensemble", cmd_ensemble},
         {"help", "explain a verb", cmd_help},
@@ -21,18 +21,6 @@ const Verb *cli_find_verb(const char *name)
                 if (strcmp(verb->name, name) == 0)
                         return verb;
         return NULL;
-}
-
-int cli_problem(const char *verb, const char *fmt, ...)
-{
-        va_list ap;
-
-        fprintf(stderr, "zksup%s%s: ", verb ? " " : "", verb ? verb : "");
-        va_start(ap, fmt);
-        vfprintf(stderr, fmt, ap);
-        va_end(ap);
-        fputc('\n', stderr);
-        return EXIT_STATUS_FAILURE;
 }
 
 int main(int argc, char **argv)

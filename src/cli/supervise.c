@@ -5,11 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 #include "cli/cli.h"
+#include "manager/identity.h"
 #include "manager/journal.h"
 #include "manager/notify.h"
 #include "util/clock.h"
 #include "util/duration.h"
-#include "util/file.h"
 #include "util/text.h"
 
 #define GRACE_DERIVED (UINT64_MAX - 1)
@@ -204,18 +204,6 @@ void supervise_begin(Supervise *s, SuperviseOptions *options)
         manager_save_signals(&s->blocked, &s->ignored);
 }
 
-static void fill_record(Record *record, const char *name)
-{
-        CLEANUP_STRING boot = NULL;
-
-        *record = (Record){.state = RECORD_HELD, .pid = (uint64_t)getpid()};
-        if (gethostname(record->host, sizeof(record->host) - 1) < 0)
-                strcpy(record->host, "?");
-        if (file_read("/proc/sys/kernel/random/boot_id", 64, &boot, NULL) == 0)
-                snprintf(record->boot_id, sizeof(record->boot_id), "%.36s", boot);
-        snprintf(record->unit, sizeof(record->unit), "%s", name);
-}
-
 static bool wants_terminal(const SuperviseOptions *o)
 {
         if (o->tty == TTY_NO || (o->tty == TTY_AUTO && o->policy.restart != UNIT_RESTART_NEVER))
@@ -273,7 +261,7 @@ int supervise_init(Supervise *s, const char *verb, char **command)
         fill_unit(s, options, command);
         (void)journal_init(s->unit.name);
         random_uuid(s->id);
-        fill_record(&s->record, s->unit.name);
+        s->record = identity_record(s->unit.name);
         return make_manager(s, &options->common);
 }
 

@@ -262,7 +262,7 @@ static void on_session(Manager *manager, const Event *event)
         heart_on_session(&manager->heart, event);
         for_each_member(m, manager)
                 unit_on_session(m->unit, event);
-        tell(manager, (ManagerNews){.kind = MANAGER_SESSION, .change = event->session.change});
+        tell(manager, (ManagerNews){.kind = MANAGER_SESSION, .event = event});
         maybe_exit(manager);
 }
 

@@ -8,7 +8,7 @@
 typedef struct Manager Manager;
 
 enum ManagerNewsKind {
-        MANAGER_SESSION,     /* .change: the units and the heart have been told */
+        MANAGER_SESSION,     /* .event: the units and the heart have been told */
         MANAGER_NO_CONTACT,  /* .text: still without the ensemble, and why */
         MANAGER_UNIT,        /* .unit, .unit_userdata, .unit_news */
         MANAGER_SIGNAL,      /* .signal */
@@ -16,7 +16,7 @@ enum ManagerNewsKind {
 
 typedef struct ManagerNews {
         enum ManagerNewsKind kind;
-        enum SessionChange change;
+        const Event *event; /* MANAGER_SESSION: the EVENT_SESSION itself */
         const char *text;
         Unit *unit;
         void *unit_userdata;

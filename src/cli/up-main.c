@@ -1,0 +1,78 @@
+/* The program behind zksup up: reads the configuration, says all that is wrong with it, or runs its units. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "config/config.h"
+#include "manager/daemon.h"
+#include "manager/journal.h"
+#include "manager/notify.h"
+#include "util/text.h"
+
+#define VERB "up"
+#define CONFIG_DEFAULT "/etc/zksup/zksup.conf"
+
+typedef struct UpOptions {
+        const char *config;
+        DaemonOverrides overrides;
+        bool quiet, verbose;
+} UpOptions;
+
+#define AT(member) offsetof(UpOptions, member)
+static const OptionSpec specs[] = {
+        {"config", 'c', "FILE", option_parse_string, AT(config), "the configuration (" CONFIG_DEFAULT ")"},
+        {"connect", 0, "HOSTS[/CHROOT]", option_parse_string, AT(overrides.connect),
+                "the ensemble, whatever the configuration says"},
+        {"root", 0, "PATH", option_parse_root, AT(overrides.root), "parent of all znodes, whatever it says"},
+        {"socket", 0, "PATH|none", option_parse_string, AT(overrides.control), "control socket, whatever it says"},
+        {"quiet", 'q', NULL, NULL, AT(quiet), "warnings and errors only"},
+        {"verbose", 'v', NULL, NULL, AT(verbose), "show every transition"},
+        {NULL},
+};
+#undef AT
+
+static int run(const UpOptions *o, const sigset_t *blocked, const sigset_t *ignored)
+{
+        CLEANUP(text_buffer_deinit) TextBuffer problems = {0};
+        CLEANUP(daemon_free) Daemon *daemon = NULL;
+        DaemonConfig config = {.path = o->config, .overrides = o->overrides, .blocked = blocked, .ignored = ignored};
+        char problem[600];
+
+        if (config_load(&config.config, o->config, &problems) < 0) {
+                fputs(problems.data ?: "out of memory\n", stderr);
+                return cli_problem(VERB, "%s cannot be used", o->config);
+        }
+        common_options_apply(&(CommonOptions){.verbose = o->verbose || config.config->global.verbose,
+                .quiet = o->quiet || config.config->global.quiet});
+        if (daemon_new(&daemon, &config, problem, sizeof(problem)) < 0)
+                return cli_problem(VERB, "%s", problem);
+        return daemon_run(daemon);
+}
+
+int main(int argc, char **argv)
+{
+        UpOptions o = {.config = CONFIG_DEFAULT};
+        sigset_t blocked, ignored;
+        bool dashes;
+        int rest;
+
+        manager_save_signals(&blocked, &ignored);
+        if (argc > 1 && strcmp(argv[1], VERB) == 0) { /* "zksup up ..." */
+                argc--;
+                argv++;
+        }
+        switch (options_parse(argc, argv, specs, &o, &rest, &dashes, VERB " [OPTION]...")) {
+        case OPTIONS_HELP:
+                return 0;
+        case OPTIONS_BAD:
+                return EXIT_STATUS_FAILURE;
+        case OPTIONS_OK:
+                break;
+        }
+        if (rest < argc)
+                return cli_problem(VERB, "'%s' is too many: it takes options only", argv[rest]);
+        notify_init();
+        (void)journal_init("zksup");
+        return run(&o, &blocked, &ignored);
+}
