@@ -94,7 +94,7 @@ static int up(const UpOptions *o)
         return event == LOCAL_FAILED ? cli_problem(UP, "%s", problem) : 0;
 }
 
-static int cmd_up(int argc, char **argv)
+static int run_up(int argc, char **argv)
 {
         UpOptions o = {.local = {.nodes = 1, .tick_ms = TICK_MS_DEFAULT}, .timeout_usec = 60 * USEC_PER_SEC};
         bool dashes;
@@ -134,7 +134,7 @@ static int show_status(const StatusOptions *o)
         return health_has_quorum(&health) ? 0 : EXIT_STATUS_NO_ENSEMBLE;
 }
 
-static int cmd_status(int argc, char **argv)
+static int run_status(int argc, char **argv)
 {
         const char *connect = getenv("ZKSUP_CONNECT");
         StatusOptions o = {.connect = connect && *connect ? connect : "127.0.0.1:2181", .timeout_usec = 2 * USEC_PER_SEC};
@@ -168,7 +168,7 @@ int cmd_ensemble(int argc, char **argv)
         static const struct {
                 const char *name, *full; /* the full name is what messages call it */
                 int (*run)(int argc, char **argv);
-        } verbs[] = {{"up", UP, cmd_up}, {"status", STATUS, cmd_status}};
+        } verbs[] = {{"up", UP, run_up}, {"status", STATUS, run_status}};
 
         if (argc < 2)
                 return cli_problem("ensemble", "say what: 'zksup ensemble up' or 'zksup ensemble status'");
