@@ -122,3 +122,42 @@ void claim_extend(Claim *claim, const Timing *timing, uint64_t sent_usec, uint64
         }
         claim->deadline_usec = MAX(claim->deadline_usec, from + lease_usec(claim, timing));
 }
+
+void claim_save(const Claim *claim, SavedWriter *w)
+{
+        saved_put(w, "claim", "held");
+        saved_put(w, "claim-node", claim->node);
+        saved_put(w, "claim-record", claim->record);
+        saved_put(w, "claim-grant", claim->grant);
+        saved_put_data(w, "claim-data", claim->data, claim->data_len);
+        saved_put_signed(w, "claim-token", claim->token);
+        saved_put_number(w, "claim-lease-usec", claim->lease_usec);
+        saved_put_number(w, "claim-deadline-usec", claim->deadline_usec);
+}
+
+static bool is_below(const char *path, const char *parent)
+{
+        size_t n = strlen(parent);
+
+        return strncmp(path, parent, n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
+int claim_restore(Claim *claim, const Saved *saved, const char *record)
+{
+        Claim c = {.state = CLAIM_HELD,
+                .token = saved_get_signed(saved, "claim-token", 0),
+                .lease_usec = saved_get_number(saved, "claim-lease-usec", 0),
+                .deadline_usec = saved_get_number(saved, "claim-deadline-usec", 0)};
+
+        if (!saved_copy(saved, "claim-node", c.node, sizeof(c.node)) ||
+                !saved_copy(saved, "claim-record", c.record, sizeof(c.record)) ||
+                !saved_copy(saved, "claim-grant", c.grant, sizeof(c.grant)) ||
+                !saved_copy(saved, "claim-data", c.data, sizeof(c.data)))
+                return -EBADMSG;
+        if (c.token <= 0 || c.deadline_usec == 0 || c.node[0] != '/' || !is_below(c.record, record) ||
+                !is_below(c.grant, c.record) || strlen(c.grant) <= strlen(c.record) + 1)
+                return -EBADMSG;
+        c.data_len = strlen(c.data);
+        *claim = c;
+        return 0;
+}

@@ -27,6 +27,7 @@
 #include "recipe/parents.h"
 #include "recipe/record.h"
 #include "recipe/timing.h"
+#include "util/saved.h"
 
 enum ClaimState {
         CLAIM_NONE, /* not held, never was, or given back */
@@ -67,6 +68,12 @@ void claim_extend(Claim *claim, const Timing *timing, uint64_t sent_usec, uint64
 void claim_lose(Claim *claim, const char *reason);
 /* The tree will not die: the text says WEDGED from the next renewal on. Not undone. */
 void claim_wedge(Claim *claim);
+
+/* For the program that takes our place, in the same session: a claim that is HELD. */
+void claim_save(const Claim *claim, SavedWriter *writer);
+/* Whatever the deadline is by now: lease.h sees to that. RECORD: where it must have it, or below. Returns 0 or -EBADMSG,
+ * and then the claim is as before. */
+int claim_restore(Claim *claim, const Saved *saved, const char *record);
 
 /* When the guard begins to stop the tree: deadline - K - G. From then on nothing revives it. */
 uint64_t claim_stop_usec(const Claim *claim, const Timing *timing);

@@ -33,6 +33,7 @@
 #include "recipe/contender.h"
 #include "recipe/effect.h"
 #include "recipe/parents.h"
+#include "util/saved.h"
 
 #define CONTEND_DATA_MAX 320
 #define CONTEND_GRANT_MAX 128
@@ -150,6 +151,12 @@ Op contend_own_op(Contend *contend, const char *grant);
 /* All events, also those that answer somebody else's requests. */
 enum ContendNews contend_step(Contend *contend, const Event *event, Effects *effects);
 uint64_t contend_deadline(const Contend *contend);
+/* For the program that takes our place, in the same session. Returns false while a request is under way, or we leave. */
+bool contend_save(const Contend *contend, SavedWriter *writer);
+/* Into one that was just made for the same queue. Whoever waited finds its node by its id, as after a lost reply: what
+ * has changed meanwhile is seen in the list. Returns 0 or -EBADMSG. */
+int contend_restore(Contend *contend, const Saved *saved);
+
 /* Whom we wait for, in words: "position 3 in line, behind unit 'web' on host-a (process 123)". */
 void contend_describe(const Contend *contend, char *text, size_t size);
 const char *contend_state_to_string(enum ContendState state);

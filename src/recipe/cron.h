@@ -133,3 +133,6 @@ void cron_ended(Cron *cron, int status);
  * nothing (more) to run, and the text says why. */
 void cron_step(Cron *cron, const Event *event, Effects *effects);
 uint64_t cron_deadline(const Cron *cron);
+/* As recipe.h says. */
+bool cron_save(const Cron *cron, SavedWriter *writer);
+int cron_restore(Cron *cron, const Saved *saved);

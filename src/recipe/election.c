@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "recipe/lock-ask.h"
+#include "recipe/lock-save.h"
 #include "util/clock.h"
 
 /* A lock with other names and another order; and, while we lead, an eye on the list. */
@@ -128,7 +129,9 @@ const RecipeType election_recipe = {.name = "election",
         .set_timing = lock_set_timing,
         .step = election_step,
         .deadline = election_deadline,
-        .claim = lock_claim};
+        .claim = lock_claim,
+        .save = lock_save,
+        .restore = lock_restore};
 
 static int init(Election *e, const ElectionConfig *config)
 {

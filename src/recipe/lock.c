@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "recipe/lock-ask.h"
+#include "recipe/lock-save.h"
 #include "recipe/lock-text.h"
 #include "util/clock.h"
 #include "util/macros.h"
@@ -433,7 +434,9 @@ const RecipeType lock_recipe = {.name = "lock",
         .set_timing = lock_set_timing,
         .step = lock_step,
         .deadline = lock_deadline,
-        .claim = lock_claim};
+        .claim = lock_claim,
+        .save = lock_save,
+        .restore = lock_restore};
 
 static const char *kind_of(enum LockMode mode)
 {

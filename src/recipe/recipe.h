@@ -21,4 +21,10 @@ typedef struct RecipeType {
         uint64_t (*deadline)(const void *machine);
         /* Of the machine, to be handed to lease.h from EFFECT_HELD to its loss or EVENT_RELEASE. */
         Claim *(*claim)(void *machine);
+        /* For the program that takes our place, in the same session. Returns false while a claim or its end is under way:
+         * wait. What waits keeps its place, what is held stays held. */
+        bool (*save)(const void *machine, SavedWriter *writer);
+        /* Into a machine that was made of the same configuration and has had no event: it goes on at ATTACHED. Returns 0,
+         * or -EBADMSG, and then the machine is of no use. */
+        int (*restore)(void *machine, Saved *saved);
 } RecipeType;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "recipe/semaphore-ask.h"
+#include "recipe/semaphore-save.h"
 #include "recipe/semaphore-slots.h"
 #include "util/clock.h"
 #include "util/macros.h"
@@ -50,6 +51,8 @@ const RecipeType semaphore_recipe = {
         .step = semaphore_step_machine,
         .deadline = semaphore_deadline,
         .claim = semaphore_claim,
+        .save = semaphore_save,
+        .restore = semaphore_restore,
 };
 
 static int init_engines(Semaphore *s, const SemaphoreConfig *config)

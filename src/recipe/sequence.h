@@ -98,4 +98,7 @@ void sequence_set_timing(Sequence *sequence, const Timing *timing);
  * ends in RELEASED. EVENT_RELEASE in HELD says that the tree is dead and the number not wanted. */
 void sequence_step(Sequence *sequence, const Event *event, Effects *effects);
 uint64_t sequence_deadline(const Sequence *sequence);
+/* As recipe.h says, where all of this is for recipes. */
+bool sequence_save(const Sequence *sequence, SavedWriter *writer);
+int sequence_restore(Sequence *sequence, const Saved *saved);
 const char *sequence_state_to_string(enum SequenceState state);
