@@ -1,15 +1,19 @@
 /* Where the standard output (or error) of a command goes.
  *
  *   inherit   to that of zksup itself, line by line, each with "UNIT: " before it
- *   journal   to the journal, as the unit's: SYSLOG_IDENTIFIER and ZKSUP_UNIT are its name
+ *   journal   straight to the journal, with the unit's name as SYSLOG_IDENTIFIER; where there is none: inherit
  *   file      appended to a file, which is rotated: FILE, FILE.1, ... FILE.KEEP
  *   null      nowhere
  *   direct    zksup's own descriptor, untouched (what zksup run and its like do)
  *
  * For inherit and file the command writes into a pipe that zksup reads, never so much at a time that the
  * loop is held up. What cannot be written (disk full, a reader of ours that is stuck) is dropped and
- * counted: the command is never blocked for longer than it takes us to read, and never sees an error. The
- * last lines are kept in memory for `zksup logs`. */
+ * counted: the command is never blocked for longer than it takes us to read, or a second if our reader is slow, and
+ * never sees an error. The last lines are kept in memory for `zksup logs`.
+ *
+ * The pipe stays for all runs of the command, and we hold both of its ends: it has no end of file, so that nothing waits for
+ * a descendant that has kept it. It is read after everything else that the loop has to do, in portions, so that a
+ * command that never stops printing takes the time that is left. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,6 +21,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 #include "util/macros.h"
+#include "util/saved.h"
 #include "util/text.h"
 
 enum OutputKind {
@@ -50,9 +55,23 @@ int output_fd(const Output *output);
 void output_reopen(Output *output);
 
 typedef struct OutputStatistics {
-        uint64_t lines, bytes, dropped_lines, dropped_bytes, rotations;
+        uint64_t lines, bytes; /* read; a part of a long line is one */
+        uint64_t dropped_lines, dropped_bytes;
+        uint64_t rotations; /* of the file, whoever else writes to it */
 } OutputStatistics;
 
 void output_statistics(const Output *output, OutputStatistics *statistics);
+/* A run has ended: reads what is in the pipe, no more than it can hold, and ends a line without newline. */
+void output_end_run(Output *output);
+/* Both keep their last lines in one memory from now on, that of OUTPUT, in the order in which they were read. */
+void output_join(Output *output, Output *other);
 /* The last N lines that are kept in memory, oldest first, each ended by a newline. Returns how many. */
 size_t output_tail(const Output *output, size_t n, TextBuffer *text);
+/* How many lines were ever added to that memory: what is new since somebody looked is the difference. */
+uint64_t output_total(const Output *output);
+
+/* For a new program in our place: the pipe, what was counted, the last lines. OUTPUT goes on. */
+void output_save(const Output *output, SavedWriter *writer);
+/* Of a new OUTPUT, which has the pipe of its predecessor from now on, if that had one. Where OUTPUT is of a kind that needs
+ * none, what comes out of it is inherited: the command that runs writes there. Returns 0 or a negative errno. */
+int output_restore(Output *output, Saved *saved);
