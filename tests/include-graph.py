@@ -20,7 +20,7 @@ ARROWS = {
     # A small static program whose whole text must be possible to read in one go.
     "guard": ["util/clock.h", "util/macros.h", "util/test-clock.h"],
     # The wire format and the walk over a process tree are shared with the guard.
-    "unit": ["util", "guard/wire.h", "guard/tree.h"],
+    "unit": ["util", "guard/wire.h", "guard/tree.h", "guard/service-group.h"],
     "config": ["recipe", "unit", "util"],
     "api": ["util"],
     # Of the client only the reader of connect strings.

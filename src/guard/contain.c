@@ -108,6 +108,7 @@ static bool open_namespace(Contain *c)
 void contain_open(Contain *c, enum WireContain mode, const char *cgroup, int page_fd)
 {
         memset(c, 0, sizeof(*c));
+        service_group_init(&c->service);
         c->page_fd = page_fd;
         c->group_fd = c->kill_fd = c->events_fd = c->freeze_fd = c->procs_fd = c->init_fd = -1;
         c->guard_fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
@@ -119,6 +120,11 @@ void contain_open(Contain *c, enum WireContain mode, const char *cgroup, int pag
                 c->mode = WIRE_CONTAIN_SUBREAPER;
                 c->born_inside = false;
         }
+}
+
+int contain_add_service(Contain *c, const char *path)
+{
+        return service_group_open(&c->service, path);
 }
 
 /* getppid() tells nothing about a parent outside the namespace. */
@@ -269,14 +275,16 @@ void contain_signal(const Contain *c, int signal)
         tree_signal(&c->tree, signal);
 }
 
-void contain_freeze(const Contain *c)
+void contain_freeze(Contain *c)
 {
+        service_group_freeze(&c->service, true);
         if (c->mode != WIRE_CONTAIN_CGROUP || write(c->freeze_fd, "1", 1) != 1)
                 tree_stop(&c->tree);
 }
 
-void contain_thaw(const Contain *c)
+void contain_thaw(Contain *c)
 {
+        service_group_freeze(&c->service, false);
         if (c->mode != WIRE_CONTAIN_CGROUP || write(c->freeze_fd, "0", 1) != 1)
                 tree_signal(&c->tree, SIGCONT);
 }
@@ -289,6 +297,7 @@ void contain_kill(Contain *c, pid_t main)
         return;
 #endif
         c->born_inside = false; /* see can_be_born() */
+        service_group_kill(&c->service);
         if (c->mode == WIRE_CONTAIN_CGROUP && write(c->kill_fd, "1", 1) != 1)
                 contain_thaw(c); /* no kill from there: at least let SIGKILL through */
         if (c->mode == WIRE_CONTAIN_PIDNS && c->init > 0)
@@ -314,11 +323,13 @@ bool contain_reaped(Contain *c, pid_t pid)
         return true;
 }
 
-bool contain_is_empty(const Contain *c)
+bool contain_is_empty(Contain *c)
 {
         char buf[128];
         ssize_t n;
 
+        if (!service_group_is_empty(&c->service))
+                return false;
         if (c->mode != WIRE_CONTAIN_CGROUP)
                 return true;
         n = pread(c->events_fd, buf, sizeof(buf) - 1, 0);

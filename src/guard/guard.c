@@ -5,8 +5,9 @@
  * The lease is read from a page that only the supervisor writes, whenever something happens, so
  * a renewal does not wake the guard: it wakes at the old deadline, and sees.
  *
- * Once READY it allocates nothing, logs nothing and opens nothing but a pipe before each start and
- * entries of /proc while it walks the tree (whose failing costs rounds, not the proof).
+ * Once READY it allocates nothing, logs nothing and opens nothing but a pipe before each start,
+ * entries of /proc while it walks the tree (whose failing costs rounds, not the proof), and the files of
+ * the control group of a service that the command drives (service-group.h).
  *
  * It must be single-threaded: PR_SET_PDEATHSIG fires when the thread ends that forked. */
 #include <errno.h>
@@ -55,6 +56,10 @@ typedef struct Guard {
 #define SETTLE_POLL_USEC 1000
 /* Should the timer ever refuse to be set, the deadline is looked at so often. */
 #define UNARMED_POLL_MSEC 5
+
+/* A service that runs before we are READY: how long systemd may take to stop it, and how often we look. */
+#define SERVICE_STOP_USEC 10000000
+#define SERVICE_POLL_MSEC 10
 
 static Guard guard;
 static WireStart packet; /* as received last; a START stays until the fork is done */
@@ -412,6 +417,21 @@ static void open_terminal(Guard *g)
         g->child.tty_fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 }
 
+/* A service that runs although nobody holds anything for it: zksup has asked systemd to stop it, and here
+ * it is waited for. Until it is dead we are not READY, and nothing is asked of the ensemble before that. */
+static void clear_service(Guard *g)
+{
+        uint64_t until_usec = now_usec() + SERVICE_STOP_USEC;
+        struct pollfd supervisor = {.fd = g->options.socket_fd, .events = POLLRDHUP};
+
+        while (!contain_is_empty(&g->contain)) {
+                if (now_usec() >= until_usec)
+                        contain_kill(&g->contain, 0);
+                if (poll(&supervisor, 1, SERVICE_POLL_MSEC) > 0 && supervisor.revents)
+                        return;
+        }
+}
+
 static int complain(const char *problem)
 {
         static const char name[] = "zksup-guard: ";
@@ -435,6 +455,8 @@ int main(int argc, char **argv)
                 return complain(problem);
         open_terminal(g);
         contain_open(&g->contain, g->options.contain, g->options.cgroup, g->options.page_fd);
+        if (g->options.kill_cgroup && contain_add_service(&g->contain, g->options.kill_cgroup) < 0)
+                return complain("--kill-cgroup: not in a file system of control groups, version 2");
         harden(g);
         (void)!chdir("/");
         g->child.argv = g->options.argv;
@@ -444,6 +466,7 @@ int main(int argc, char **argv)
         memcpy(g->child.pass_fds, g->options.pass_fds, sizeof(g->child.pass_fds));
         policy_init(&g->policy);
         g->armed_usec = UINT64_MAX;
+        clear_service(g);
         tell(g, WIRE_READY, (int)g->contain.mode, WIRE_VERSION);
         run(g);
         if (g->contain.mode == WIRE_CONTAIN_CGROUP)

@@ -62,6 +62,8 @@ static const char *parse_pair(Options *o, const char *name, const char *value)
                 return parse_contain(o, value);
         if (strcmp(name, "--cgroup") == 0)
                 o->cgroup = value;
+        else if (strcmp(name, "--kill-cgroup") == 0)
+                o->kill_cgroup = value;
         else if (strcmp(name, "--directory") == 0)
                 o->directory = value;
         else

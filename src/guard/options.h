@@ -7,15 +7,16 @@
 #include "guard/wire.h"
 
 /*   zksup-guard --page-fd N --slot I --socket-fd N --contain subreaper|cgroup|pidns
- *               [--cgroup DIR] [--directory DIR] [--pass-fd N]... [--pass-at N] [--terminal] -- CMD ARGS...
+ *               [--cgroup DIR] [--kill-cgroup DIR] [--directory DIR] [--pass-fd N]... [--pass-at N] [--terminal] -- CMD ARGS...
  *
  * --pass-fd: the first arrives in the command as the descriptor of --pass-at (3), the next as the one
- * after it, ... */
+ * after it, ...
+ * --kill-cgroup: of the systemd service that the command drives, see service-group.h */
 typedef struct Options {
         int page_fd, socket_fd;
         unsigned slot;
         enum WireContain contain;
-        const char *cgroup, *directory;
+        const char *cgroup, *kill_cgroup, *directory;
         bool terminal;
         int pass_fds[CHILD_PASS_FDS_MAX];
         unsigned n_pass_fds;

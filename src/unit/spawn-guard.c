@@ -53,6 +53,10 @@ static int arguments_build(Arguments *a, const SpawnGuard *g, const SpawnConfig 
                 add(a, "--cgroup");
                 add(a, g->cgroup);
         }
+        if (c->kill_cgroup) {
+                add(a, "--kill-cgroup");
+                add(a, c->kill_cgroup);
+        }
         if (c->directory) {
                 add(a, "--directory");
                 add(a, c->directory);

@@ -7,6 +7,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include "guard/service-group.h"
 #include "unit/cgroup.h"
 #include "unit/spawn-guard.h"
 #include "util/clock.h"
@@ -30,6 +31,7 @@ struct Spawn {
         unsigned slot;
         char *cgroup;
         int kill_fd, events_fd;
+        ServiceGroup service;
         int tty_fd; /* -1: not in terminal mode */
         uint64_t blocked, ignored;
 
@@ -50,6 +52,7 @@ static void final_free(Spawn *s)
         fd_close(s->kill_fd);
         fd_close(s->events_fd);
         fd_close(s->tty_fd);
+        service_group_close(&s->service);
         if (s->cgroup)
                 cgroup_remove(s->cgroup);
         free(s->cgroup);
@@ -165,12 +168,14 @@ static bool kill_round(Spawn *s)
 
         if (s->kill_fd >= 0)
                 cgroup_kill(s->kill_fd);
+        service_group_kill(&s->service);
         if (!s->dead) { /* stopped: its children are not ours to find before it dies */
                 reaper_kill_below(s->reaper, s->watch.pid);
                 kill(s->watch.pid, SIGKILL);
         }
         none = reaper_kill_orphans(s->reaper);
-        return s->dead && none && (s->events_fd < 0 || cgroup_is_populated(s->events_fd) == 0);
+        return s->dead && none && service_group_is_empty(&s->service) &&
+               (s->events_fd < 0 || cgroup_is_populated(s->events_fd) == 0);
 }
 
 /* The guard gives the terminal back when the command ends; a lost one cannot. If the group in the
@@ -322,6 +327,7 @@ int spawn_new(Spawn **out, sd_event *event, Reaper *reaper, LeasePage *page, con
         s->handler = handler;
         s->userdata = userdata;
         s->socket_fd = s->kill_fd = s->events_fd = -1;
+        service_group_init(&s->service);
         s->tty_fd = c->terminal ? open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY) : -1;
         s->blocked = signal_bits(c->blocked);
         s->ignored = signal_bits(c->ignored);
@@ -335,6 +341,8 @@ int spawn_new(Spawn **out, sd_event *event, Reaper *reaper, LeasePage *page, con
                 drop_group(s);
                 r = 0;
         }
+        if (r >= 0 && c->kill_cgroup)
+                r = service_group_open(&s->service, c->kill_cgroup);
         if (r >= 0)
                 r = sd_event_add_time(event, &s->timer, CLOCK_BOOTTIME, USEC_INFINITY, 1, on_timer, s);
         if (r >= 0)

@@ -65,6 +65,8 @@ typedef struct SpawnConfig {
         const char *name;       /* of the unit: names its control group; for messages */
         enum ContainMode contain;
         const char *cgroup_parent; /* NULL: cgroup_find_own() */
+        const char *kill_cgroup;   /* of the systemd service that the command drives, or NULL: its processes are part of
+                                    * the tree; they are ended before READY, and EMPTY says that none is left */
         bool terminal;             /* stay in our session; the command is the foreground job */
         /* Descriptors for the command's 0, 1 and 2, if use_stdio; -1 leaves ours. */
         bool use_stdio;
