@@ -3,9 +3,12 @@
 
 Where a program says how many cases it ran (cmocka, pytest) those are counted, else the program
 counts as one. What did not pass and what was skipped is named; the last line is
-"N passed, N failed". Exit status 1 if anything failed or nothing ran."""
+"N passed, N failed". Exit status 1 if anything failed or nothing ran.
+
+Beside a log there may be again.json, of tests that were late and were run once more: it counts for these."""
 
 import json
+import os
 import re
 import sys
 
@@ -32,6 +35,15 @@ def count(entry):
     return passed, max(failed, 1)
 
 
+def read_again(path):
+    """{name: entry} of what was run once more, {} if nothing was."""
+    try:
+        with open(os.path.join(os.path.dirname(path), "again.json"), encoding="utf-8", errors="replace") as log:
+            return {entry["name"]: entry for entry in (json.loads(line) for line in log if line.strip())}
+    except OSError:
+        return {}
+
+
 def main():
     passed = failed = 0
     for path in sys.argv[1:]:
@@ -43,7 +55,11 @@ def main():
             print(f"{where}: no test log: {problem}")
             failed += 1
             continue
+        repeated = read_again(path)
         for entry in entries:
+            if entry["name"] in repeated and entry["result"] == "FAIL":
+                print(f"{where}: {entry['name']} was late; run once more: {repeated[entry['name']]['result']}")
+                entry = repeated[entry["name"]]
             if entry["result"] == "SKIP":
                 print(f"{where}: skipped: {entry['name']}")
                 continue

@@ -39,9 +39,24 @@ run_suites()
         shift
         say
         say "== $dir"
-        rm -f "$dir/meson-logs/testlog.json"
+        rm -f "$dir/meson-logs/testlog.json" "$dir/meson-logs/again.json"
         logs+=("$dir/meson-logs/testlog.json")
-        meson test -C "$dir" --no-rebuild --print-errorlogs "$@" || status=1
+        meson test -C "$dir" --no-rebuild --print-errorlogs "$@" && return
+        again "$dir" || status=1
+}
+
+# again DIRECTORY
+# What failed for lateness alone is run once more by itself; the summary says so, whatever comes of it.
+again()
+{
+        local dir=$1 late failed
+        late=$(python3 contrib/late-tests.py "$dir/meson-logs/testlog.json")
+        failed=$(grep -c '"result": "\(FAIL\|ERROR\|TIMEOUT\|INTERRUPT\)"' "$dir/meson-logs/testlog.json")
+        [ -n "$late" ] || return
+        say "Late, run once more: $late"
+        rm -f "$dir/meson-logs/again.json"
+        meson test -C "$dir" --no-rebuild --print-errorlogs --num-processes 1 --logbase again $late &&
+                [ "$(echo "$late" | wc -w)" = "$failed" ]
 }
 
 install_packages build zookeeper test
