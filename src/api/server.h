@@ -35,6 +35,12 @@ enum ApiCommand {
 
 /* Those that return int return 0, or a negative errno with a sentence (what, and the remedy) in PROBLEM: -ENOENT (no such
  * unit), -EBUSY, -EINVAL, -EOPNOTSUPP (it has nothing to step down from), ... */
+/* Besides the lines of GET .../log: "total" and "journal" of its answer. */
+typedef struct ApiLogSource {
+        uint64_t total; /* lines printed so far: what is new since the last answer is the difference */
+        bool journal;   /* they are to be looked for in the journal, under the unit's name */
+} ApiLogSource;
+
 typedef struct ApiOps {
         const Snapshot *(*snapshot)(void *userdata);
         int (*command)(void *userdata, const char *unit, enum ApiCommand command, int signal, char *problem,
@@ -45,6 +51,7 @@ typedef struct ApiOps {
         int (*stop)(void *userdata, char *problem, size_t problem_size); /* the supervisor itself */
         int (*log)(void *userdata, const char *unit, size_t lines, TextBuffer *text, char *problem,
                 size_t problem_size);
+        void (*log_source)(void *userdata, const char *unit, ApiLogSource *source); /* may be NULL; after a log() that went well */
         /* Reads the cluster from the znodes; api_answer_json() or api_answer_problem() follows, once, later. */
         void (*cluster)(void *userdata, ApiAnswer *answer);
 } ApiOps;
