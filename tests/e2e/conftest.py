@@ -3,6 +3,7 @@
     zk           one ZooKeeper server for the whole run (tick 500 ms, so sessions of 1 s and more)
     ensemble3    three servers for the tests of one file, which may stop, pause and restart them
     root         a znode path nobody else uses, for --root
+    up           zksup up with a configuration (daemon.py)
     supervise    zksup run with a command that reports each of its starts (supervised.py)
     run_zksup    starts zksup with --connect and --root filled in; whatever still runs at the end
                  of the test is stopped, and killed with a failure if it does not stop
@@ -19,6 +20,7 @@ import pytest
 from kazoo.client import KazooClient
 
 import zk_server
+from daemon import Daemon
 from harness import Zksup, children_of, is_alive, is_stopped
 from supervised import Supervised
 from zk_server import wait_for
@@ -114,6 +116,16 @@ def run_zksup(request, zksup, root, tmp_path):
     assert not stubborn, f"did not end within 20 s of TERM: {stubborn}"
     for process in started:
         process.check_sanitizers()
+
+
+@pytest.fixture
+def up(run_zksup, tmp_path):
+    """up(TEXT, OPTION..., name="up", header=None) -> Daemon: zksup up with this configuration, answering."""
+
+    def start(text, *options, **rest):
+        return Daemon(run_zksup, tmp_path, text, *options, **rest).wait_up()
+
+    return start
 
 
 @pytest.fixture
