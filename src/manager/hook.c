@@ -57,6 +57,7 @@ static void on_exited(Hook *hook, const SpawnEvent *event)
 {
         char name[SIGNAL_NAME_MAX];
 
+        streams_end_run(hook->config.streams);
         hook->ok = event->code == CLD_EXITED && event->status == 0;
         if (event->code != CLD_EXITED)
                 log_warning("%s: killed by %s", hook->name, signal_to_string(event->status, name));
@@ -101,6 +102,7 @@ static void on_spawn(Spawn *spawn, const SpawnEvent *event, void *userdata)
                 on_stopping(hook, event->why);
                 break;
         case SPAWN_EMPTY:
+                streams_end_run(hook->config.streams);
                 end(hook);
                 break;
         case SPAWN_GUARD_LOST:
@@ -176,6 +178,7 @@ void hook_start(Hook *hook, const SpawnStart *start)
                 .ignored = hook->config.ignored};
         int r;
 
+        streams_give(hook->config.streams, &config);
         copy_start(hook, start);
         hook->running = true;
         hook->started = hook->stopping = hook->ok = false;

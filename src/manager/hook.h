@@ -6,8 +6,9 @@
  * hook_start(). */
 #pragma once
 
-#include "unit/spawn.h"
+#include "manager/streams.h"
 #include "manager/timer.h"
+#include "unit/spawn.h"
 
 typedef struct Hook Hook;
 
@@ -24,6 +25,7 @@ typedef struct HookConfig {
         uint64_t timeout_usec;
         enum ContainMode contain;
         const sigset_t *blocked, *ignored;
+        const Streams *streams; /* where it prints; NULL: as zksup itself */
 } HookConfig;
 
 /* What CONFIG points to must stay. Returns 0 or -ENOMEM or what the loop said. */

@@ -270,6 +270,7 @@ static int make_standby(Lead *lead, const UnitContext *context, const UnitConfig
                 .contain = leader->contain,
                 .blocked = leader->blocked,
                 .ignored = leader->ignored,
+                .streams = leader->streams,
                 .readiness = &lead->no_readiness,
                 .gateless = true,
                 .wait_usec = USEC_INFINITY,
@@ -294,7 +295,8 @@ static int make_hook(Lead *lead, const UnitContext *context, const UnitConfig *l
                 .timeout_usec = lead->config.hook_timeout_usec,
                 .contain = leader->contain,
                 .blocked = leader->blocked,
-                .ignored = leader->ignored};
+                .ignored = leader->ignored,
+                .streams = leader->streams};
 
         if (!argv)
                 return 0;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "manager/lead.h"
+#include "manager/streams.h"
 #include "manager/unit.h"
 
 #define UNIT_PENDING_MAX 16
@@ -35,6 +36,7 @@ struct Unit {
         Gate *gate; /* NULL: gateless */
         Lead *lead; /* NULL: nothing goes with the hold */
         Readiness *readiness;
+        Streams streams; /* nothing in them if they are another unit's */
         Timer timer, wait_timer;
         UnitHandler handler;
         void *userdata;

@@ -36,6 +36,7 @@ static void on_exited(Unit *unit, const SpawnEvent *event)
         UnitEvent exited = {.type = UNIT_EVENT_EXITED};
         char name[SIGNAL_NAME_MAX];
 
+        streams_end_run(unit->config.streams);
         if (event->code == CLD_EXITED) {
                 exited.value = event->status;
                 log_info("%s: exited with status %d", unit->config.name, event->status);
@@ -110,6 +111,7 @@ static void on_spawn(Spawn *spawn, const SpawnEvent *event, void *userdata)
                 on_stopping(unit, event->why);
                 break;
         case SPAWN_EMPTY:
+                streams_end_run(unit->config.streams);
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_TREE_EMPTY, .guard_gone = spawn_is_lost(spawn)});
                 break;
         case SPAWN_GUARD_LOST:
@@ -133,6 +135,7 @@ void unit_run_spawn_guard(Unit *unit)
         fds[0] = unit->readiness ? readiness_pass_fd(unit->readiness) : -1;
         config.n_pass_fds = fds[0] >= 0 ? 1 : 0;
         config.pass_at = fds[0] >= 0 ? unit->config.readiness->fd : 0;
+        streams_give(unit->config.streams, &config);
         unit->spawn = spawn_free(unit->spawn);
         r = spawn_new(&unit->spawn, unit->context.event, unit->context.reaper, unit->context.page, &config, on_spawn,
                 unit);

@@ -204,6 +204,7 @@ void unit_snapshot(const Unit *unit, SnapshotUnit *s)
                 .failures = c->failures,
                 .hold_losses = c->hold_losses,
                 .hand_overs = c->hand_overs,
+                .lines_dropped = streams_dropped(&unit->streams),
                 .waits_sum_seconds = c->waits_sum_seconds};
         memcpy(s->waits, c->waits, sizeof(s->waits));
         if (unit_machine_is_at_rest(m) && unit->rested) {

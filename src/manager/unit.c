@@ -223,7 +223,11 @@ static int make_parts(Unit *unit)
         const UnitConfig *config = &unit->config;
         int r = 0;
 
-        if (!config->gateless)
+        if (!config->streams) {
+                r = streams_init(&unit->streams, c->event, config->out, config->err, config->name);
+                unit->config.streams = &unit->streams;
+        }
+        if (r == 0 && !config->gateless)
                 r = gate_new(&unit->gate, c->event, c->client, c->heart, &config->gate, unit_hold_on_gate, unit);
         if (r == 0 && config->readiness->kind != READINESS_NONE)
                 r = readiness_new(&unit->readiness, c->event, c->reaper, config->readiness, on_readiness, unit);
@@ -269,6 +273,7 @@ Unit *unit_free(Unit *unit)
         unit->spawn = spawn_free(unit->spawn);
         timer_deinit(&unit->wait_timer);
         timer_deinit(&unit->timer);
+        streams_deinit(&unit->streams);
         free(unit);
         return NULL;
 }
@@ -339,11 +344,17 @@ void unit_set_policy(Unit *unit, const UnitPolicy *policy)
 
 size_t unit_output_tail(const Unit *unit, size_t n, TextBuffer *text)
 {
-        return 0;
+        return streams_tail(&unit->streams, n, text);
+}
+
+void unit_output_source(const Unit *unit, ApiLogSource *source)
+{
+        *source = (ApiLogSource){.total = streams_total(&unit->streams), .journal = unit->streams.journal};
 }
 
 void unit_output_reopen(Unit *unit)
 {
+        streams_reopen(&unit->streams);
 }
 
 /* What a command that was started now would die of. */

@@ -3,6 +3,7 @@
  * decisions are all in unit/unit-machine.c. */
 #pragma once
 
+#include "api/server.h"
 #include "api/snapshot.h"
 #include "manager/gate.h"
 #include "unit/child-config.h"
@@ -30,6 +31,7 @@ typedef struct UnitConfig {
         const LeadConfig *lead;     /* what goes with a leadership; NULL: nothing */
         const ChildConfig *child;   /* NULL: as zksup itself was started */
         const OutputConfig *out, *err; /* NULL: zksup's own */
+        const struct Streams *streams; /* those of another unit, which must stay, in place of out and err; NULL: none */
         const char *service;        /* the systemd service that argv drives; NULL: argv is the command itself */
 } UnitConfig;
 
@@ -82,6 +84,8 @@ void unit_set_policy(Unit *unit, const UnitPolicy *policy);
 void unit_snapshot(const Unit *unit, SnapshotUnit *snapshot);
 /* The last lines it printed, see output_tail(); 0 if its output does not pass through us. */
 size_t unit_output_tail(const Unit *unit, size_t n, TextBuffer *text);
+/* How much it printed, and whether that is in the journal. */
+void unit_output_source(const Unit *unit, ApiLogSource *source);
 /* After log files were moved away. */
 void unit_output_reopen(Unit *unit);
 /* No ensemble, refused, ...: STATUS is the exit status of the table. A unit whose gate is open is

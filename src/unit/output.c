@@ -306,6 +306,11 @@ int output_fd(const Output *o)
         return o->write_fd;
 }
 
+bool output_is_journal(const Output *o)
+{
+        return o->kind == OUTPUT_JOURNAL;
+}
+
 void output_reopen(Output *o)
 {
         if (o->file)

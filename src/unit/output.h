@@ -51,6 +51,8 @@ CLEANUP_DEFINE(Output, output_free);
 
 /* The descriptor for the command, valid as long as OUTPUT; -1: leave ours. */
 int output_fd(const Output *output);
+/* What it is made to be: not so where there is no journal. */
+bool output_is_journal(const Output *output);
 /* After somebody else has moved the file away. */
 void output_reopen(Output *output);
 
