@@ -1,0 +1,312 @@
+#include "config/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "config/raw.h"
+#include "config/setting.h"
+#include "config/schema.h"
+#include "config/section.h"
+#include "util/file.h"
+
+/* What a unit owns: its strings, and its settings as text for comparing. */
+typedef struct Owned {
+        Arena *arena;
+        char **texts; /* one for each of schema_settings; NULL: not set */
+} Owned;
+
+/* --- units -------------------------------------------------------------------------------------- */
+
+ConfigUnit *config_unit_ref(ConfigUnit *unit)
+{
+        unit->references++;
+        return unit;
+}
+
+ConfigUnit *config_unit_unref(ConfigUnit *unit)
+{
+        Owned *owned;
+
+        if (!unit || --unit->references > 0)
+                return NULL;
+        owned = unit->owned;
+        readiness_config_deinit(&unit->readiness);
+        if (owned) {
+                arena_free(owned->arena);
+                free(owned->texts);
+                free(owned);
+        }
+        free(unit);
+        return NULL;
+}
+
+static char *join(Arena *arena, const SchemaSetting *setting, const RawSetting *s)
+{
+        CLEANUP(text_buffer_deinit) TextBuffer text = {0};
+
+        for (size_t i = 0; i < s->n; i++) {
+                char problem[200];
+                const char *value = setting->expands ? setting_expand(arena, s->values[i], problem, sizeof(problem)) :
+                                                       s->values[i];
+
+                text_buffer_printf(&text, "%zu:%s,", value ? strlen(value) : 0, value ?: "");
+        }
+        text_buffer_puts(&text, ";");
+        return arena_keep(arena, text_buffer_take(&text));
+}
+
+static void keep_texts(Owned *owned, const RawSection *section, const RawSection *defaults)
+{
+        for (size_t i = 0; i < schema_n_settings; i++) {
+                const SchemaSetting *setting = &schema_settings[i];
+                const RawSetting *s = raw_find(section, setting->name);
+
+                if (!s && defaults && setting->place == SCHEMA_DEFAULTS)
+                        s = raw_find(defaults, setting->name);
+                owned->texts[i] = s ? join(owned->arena, setting, s) : NULL;
+        }
+}
+
+static Owned *owned_new(void)
+{
+        Owned *owned = calloc(1, sizeof(*owned));
+
+        if (!owned)
+                return NULL;
+        owned->arena = arena_new();
+        owned->texts = calloc(schema_n_settings, sizeof(*owned->texts));
+        if (owned->arena && owned->texts)
+                return owned;
+        arena_free(owned->arena);
+        free(owned->texts);
+        free(owned);
+        return NULL;
+}
+
+static int unit_new(ConfigUnit **out, const RawSection *section, const RawSection *defaults, Raw *raw)
+{
+        CLEANUP(config_unit_unref) ConfigUnit *unit = malloc(sizeof(*unit));
+        Owned *owned = owned_new();
+        const char *why = text_component_problem(section->title);
+        SchemaDraft draft;
+        int r;
+
+        if (!unit || !owned) {
+                free(TAKE(unit));
+                return -ENOMEM;
+        }
+        schema_draft_init(&draft);
+        if (why)
+                raw_problem(raw, section->file, section->line, "unit '%s': cannot be a name: it %s", section->title, why);
+        draft.unit.owned = owned->arena;
+        draft.unit.name = arena_strdup(owned->arena, section->title);
+        draft.unit.file = arena_strdup(owned->arena, section->file);
+        draft.unit.line = section->line;
+        if (defaults)
+                section_apply(defaults, SCHEMA_DEFAULTS, owned->arena, &draft, raw, false);
+        section_apply(section, SCHEMA_UNIT, owned->arena, &draft, raw, true);
+        r = draft.unit.name && draft.unit.file ? section_check_unit(section, defaults, &draft, raw) : -ENOMEM;
+        *unit = draft.unit;
+        unit->owned = owned;
+        if (r < 0)
+                return r;
+        keep_texts(owned, section, defaults);
+        *out = TAKE(unit);
+        return 0;
+}
+
+/* --- a file ------------------------------------------------------------------------------------- */
+
+static const RawSection *find_defaults(Raw *raw)
+{
+        const RawSection *defaults = NULL;
+
+        for (size_t i = 0; i < raw->n; i++) {
+                const RawSection *section = &raw->sections[i];
+
+                if (strcmp(section->type, "defaults") != 0)
+                        continue;
+                if (defaults)
+                        raw_problem(raw, section->file, section->line,
+                                "there are defaults in %s:%u already; put both into one section", defaults->file, defaults->line);
+                else
+                        defaults = section;
+        }
+        return defaults;
+}
+
+/* What is wrong in it is told once, not for each unit. */
+static int check_defaults(const RawSection *defaults, Raw *raw)
+{
+        CLEANUP(arena_free) Arena *arena = arena_new();
+        SchemaDraft draft;
+
+        if (!arena)
+                return -ENOMEM;
+        schema_draft_init(&draft);
+        section_apply(defaults, SCHEMA_DEFAULTS, arena, &draft, raw, true);
+        readiness_config_deinit(&draft.unit.readiness);
+        return 0;
+}
+
+static int compare_titles(const void *a, const void *b)
+{
+        const RawSection *const *x = a, *const *y = b;
+        int order = strcmp((*x)->title, (*y)->title);
+
+        return order ?: (*x < *y ? -1 : *x > *y);
+}
+
+static int check_titles(Raw *raw)
+{
+        const RawSection **sorted = calloc(raw->n + 1, sizeof(RawSection *));
+        size_t n = 0;
+
+        if (!sorted)
+                return -ENOMEM;
+        for (size_t i = 0; i < raw->n; i++)
+                if (raw->sections[i].title)
+                        sorted[n++] = &raw->sections[i];
+        qsort(sorted, n, sizeof(*sorted), compare_titles);
+        for (size_t i = 1; i < n; i++)
+                if (strcmp(sorted[i]->title, sorted[i - 1]->title) == 0)
+                        raw_problem(raw, sorted[i]->file, sorted[i]->line,
+                                "unit '%s' is described twice, before in %s:%u; give one another name", sorted[i]->title,
+                                sorted[i - 1]->file, sorted[i - 1]->line);
+        free(sorted);
+        return 0;
+}
+
+static int make_units(Config *config, const RawSection *defaults, Raw *raw)
+{
+        config->units = calloc(raw->n + 1, sizeof(*config->units));
+        if (!config->units)
+                return -ENOMEM;
+        for (size_t i = 0; i < raw->n; i++) {
+                int r;
+
+                if (strcmp(raw->sections[i].type, "unit") != 0)
+                        continue;
+                r = unit_new(&config->units[config->n_units], &raw->sections[i], defaults, raw);
+                if (r < 0)
+                        return r;
+                config->n_units++;
+        }
+        return 0;
+}
+
+static int make_global(Config *config, Raw *raw)
+{
+        SchemaDraft draft;
+
+        config->owned = arena_new();
+        if (!config->owned)
+                return -ENOMEM;
+        schema_draft_init(&draft);
+        section_apply(&raw->global, SCHEMA_GLOBAL, config->owned, &draft, raw, true);
+        section_check_global(&raw->global, &draft, raw);
+        config->global = draft.global;
+        return 0;
+}
+
+static int make(Config **out, Raw *raw, const char *file)
+{
+        CLEANUP(config_free) Config *config = calloc(1, sizeof(*config));
+        const RawSection *defaults = find_defaults(raw);
+        int r;
+
+        if (!config)
+                return -ENOMEM;
+        r = make_global(config, raw) ?: defaults ? check_defaults(defaults, raw) : 0;
+        r = r ?: check_titles(raw) ?: make_units(config, defaults, raw);
+        if (r < 0)
+                return r;
+        if (raw->n_problems == 0 && config->n_units == 0)
+                raw_problem(raw, file, 0, "describes no unit; write unit \"NAME\" { command = ... }");
+        if (raw->n_problems > 0)
+                return -EINVAL;
+        *out = TAKE(config);
+        return 0;
+}
+
+int config_load(Config **out, const char *file, TextBuffer *problems)
+{
+        CLEANUP(raw_deinit) Raw *raw = &(Raw){0};
+
+        return raw_load(raw, file, schema_names(), problems) ?: make(out, raw, file);
+}
+
+int config_parse(Config **out, const char *text, const char *name, TextBuffer *problems)
+{
+        CLEANUP(raw_deinit) Raw *raw = &(Raw){0};
+
+        return raw_parse(raw, text, strlen(text), name, schema_names(), problems) ?: make(out, raw, name);
+}
+
+Config *config_free(Config *config)
+{
+        if (!config)
+                return NULL;
+        for (size_t i = 0; i < config->n_units; i++)
+                config_unit_unref(config->units[i]);
+        free(config->units);
+        arena_free(config->owned);
+        free(config);
+        return NULL;
+}
+
+ConfigUnit *config_find(const Config *config, const char *name)
+{
+        for (size_t i = 0; i < config->n_units; i++)
+                if (strcmp(config->units[i]->name, name) == 0)
+                        return config->units[i];
+        return NULL;
+}
+
+/* --- what differs ------------------------------------------------------------------------------- */
+
+enum ConfigChange config_unit_compare(const ConfigUnit *before, const ConfigUnit *after, TextBuffer *which)
+{
+        const Owned *a = before->owned, *b = after->owned;
+        enum ConfigChange change = CONFIG_SAME;
+
+        for (size_t i = 0; i < schema_n_settings; i++) {
+                if (strcmp(a->texts[i] ?: "", b->texts[i] ?: "") == 0)
+                        continue;
+                text_buffer_printf(which, "%s%s", change == CONFIG_SAME ? "" : ", ", schema_settings[i].name);
+                change = MAX(change, schema_settings[i].change);
+        }
+        return change;
+}
+
+static bool differs(const char *a, const char *b)
+{
+        return strcmp(a ?: "", b ?: "") != 0;
+}
+
+bool config_global_needs_restart(const ConfigGlobal *a, const ConfigGlobal *b, TextBuffer *which)
+{
+        const struct {
+                const char *name;
+                bool differs;
+        } all[] = {{"connect", differs(a->connect, b->connect)},
+                {"auth-file", differs(a->auth_file, b->auth_file)},
+                {"acl", differs(a->acl, b->acl)},
+                {"root", differs(a->root, b->root)},
+                {"session-timeout", a->session_timeout_usec != b->session_timeout_usec},
+                {"grace", a->grace_usec != b->grace_usec},
+                {"control", differs(a->control, b->control)},
+                {"control-group", differs(a->control_group, b->control_group)},
+                {"listen", differs(a->listen, b->listen)},
+                {"host", differs(a->host, b->host)}};
+        bool any = false;
+
+        for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+                if (!all[i].differs)
+                        continue;
+                text_buffer_printf(which, "%s%s", any ? ", " : "", all[i].name);
+                any = true;
+        }
+        return any;
+}
