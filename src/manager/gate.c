@@ -213,7 +213,18 @@ void gate_ended(Gate *gate, int status)
 
 const char *gate_noun(const Gate *gate)
 {
-        return gate->type->noun;
+        const char *noun = gate->type->noun;
+
+        for (size_t i = 0; gate->type->item; i++) {
+                const Gate *item = gate->type->item(gate, i);
+
+                if (!item)
+                        break;
+                noun = item->type->noun;
+                if (item->view.state != GATE_STATE_OPEN)
+                        break;
+        }
+        return noun;
 }
 
 void gate_env_add(GateEnv *env, const char *name, const char *fmt, ...)

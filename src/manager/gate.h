@@ -71,7 +71,7 @@ struct GateConfig {
         };
 };
 
-#define GATE_ENV_MAX 4
+#define GATE_ENV_MAX 12
 #define GATE_ENV_SIZE 320
 
 /* "NAME=value" for the command. */
@@ -139,6 +139,7 @@ void gate_wedge(Gate *gate);
 void gate_env(const Gate *gate, GateEnv *env);
 /* The command ended with this exit status of the table; the tree may have processes yet. */
 void gate_ended(Gate *gate, int status);
+/* Of a chain: of the one that is waited for. */
 const char *gate_noun(const Gate *gate);
 /* One for each gate of a chain, in order. Returns how many. What they point to is the gate's, until it tells or is told
  * anything. */
