@@ -34,7 +34,7 @@ static void enter_stopping(
                 a->set |= POLICY_THAW;
         p->frozen = false;
         a->set |= POLICY_STOP_TREE | POLICY_REPORT_STOPPING;
-        a->signal = signal > 0 ? signal : p->stop_signal;
+        a->signal = p->sent_signal = signal > 0 ? signal : p->stop_signal;
         a->why = why;
 }
 
@@ -136,6 +136,19 @@ static void step_running(Policy *p, const PolicyEvent *e, PolicyActions *a)
         }
 }
 
+/* May shorten the grace, never lengthen it. A second signal of the same kind would tell the tree nothing, and many
+ * programs take it for impatience. */
+static void stop_again(Policy *p, const PolicyEvent *e, PolicyActions *a)
+{
+        int signal = e->signal > 0 ? e->signal : p->stop_signal;
+
+        p->stop_until_usec = MIN(p->stop_until_usec, usec_add(e->now_usec, e->grace_usec));
+        if (signal == p->sent_signal)
+                return;
+        a->set |= POLICY_STOP_TREE;
+        a->signal = p->sent_signal = signal;
+}
+
 static void step_stopping(Policy *p, const PolicyEvent *e, PolicyActions *a)
 {
         switch (e->type) {
@@ -143,10 +156,8 @@ static void step_stopping(Policy *p, const PolicyEvent *e, PolicyActions *a)
                 a->set |= POLICY_FORWARD;
                 a->signal = e->signal;
                 return;
-        case POLICY_EVENT_STOP: /* again: may shorten the grace, never lengthen it */
-                p->stop_until_usec = MIN(p->stop_until_usec, usec_add(e->now_usec, e->grace_usec));
-                a->set |= POLICY_STOP_TREE;
-                a->signal = e->signal > 0 ? e->signal : p->stop_signal;
+        case POLICY_EVENT_STOP:
+                stop_again(p, e, a);
                 return;
         case POLICY_EVENT_KILL:
                 enter_killing(p, e, a);

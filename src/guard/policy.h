@@ -7,7 +7,8 @@
  *
  * Invariants: a run that is stopped is never un-stopped, whatever the lease says later; SIGKILL is
  * due no later than deadline - K; every run ends with one POLICY_REPORT_EMPTY; once the
- * supervisor is gone nothing is started and the tree is killed within POLICY_GONE_GRACE_USEC. */
+ * supervisor is gone nothing is started and the tree is killed within POLICY_GONE_GRACE_USEC; one stop sends
+ * the same signal once, however many ask for it (the lease runs out, and the supervisor sees that too). */
 #pragma once
 
 #include <stdbool.h>
@@ -75,6 +76,7 @@ typedef struct Policy {
         enum PolicyState state;
         bool frozen, gone;
         int stop_signal;
+        int sent_signal; /* STOPPING: what the tree was sent last */
         uint64_t grace_usec, kill_budget_usec;
         uint64_t stop_until_usec;            /* STOPPING: when the grace is over */
         uint64_t retry_usec, next_kill_usec; /* KILLING */

@@ -15,8 +15,7 @@ from tcp_proxy import Proxy
 from zk_server import SCALE, wait_for
 
 # Each part of a host says when it begins, with what it knows, and when it is asked to end.
-# TERM may come twice: from the guard, whose lease runs out, and from zksup, which sees that in the same moment.
-LOOP = "trap 'trap \"\" TERM; say $WHO {part} ends; exit 7' TERM; say $WHO {part} $$ $ZK_ROLE $ZK_LOCK ${{ZK_FENCE-none}}; while :; do sleep 0.02; done"
+LOOP = "trap 'say $WHO {part} ends; exit 7' TERM; say $WHO {part} $$ $ZK_ROLE $ZK_LOCK ${{ZK_FENCE-none}}; while :; do sleep 0.02; done"
 
 
 def command(script):

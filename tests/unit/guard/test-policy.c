@@ -86,7 +86,7 @@ static const Cell cells[] = {
 
         {POLICY_STOPPING, POLICY_EVENT_START, POLICY_STOPPING, 0},
         {POLICY_STOPPING, POLICY_EVENT_SIGNAL, POLICY_STOPPING, POLICY_FORWARD},
-        {POLICY_STOPPING, POLICY_EVENT_STOP, POLICY_STOPPING, POLICY_STOP_TREE},
+        {POLICY_STOPPING, POLICY_EVENT_STOP, POLICY_STOPPING, 0},
         {POLICY_STOPPING, POLICY_EVENT_KILL, POLICY_KILLING, POLICY_KILL_TREE},
         {POLICY_STOPPING, POLICY_EVENT_FREEZE, POLICY_STOPPING, 0},
         {POLICY_STOPPING, POLICY_EVENT_THAW, POLICY_STOPPING, 0},
@@ -222,6 +222,31 @@ static void a_second_stop_shortens_the_grace_only(void **state)
         assert_int_equal(a.signal, SIGINT);
 }
 
+static void one_stop_sends_a_signal_once(void **state)
+{
+        uint64_t lease = NOW + BUDGET + GRACE;
+        PolicyEvent e = {.type = POLICY_EVENT_STOP, .now_usec = NOW + 1, .lease_usec = lease, .grace_usec = GRACE};
+        PolicyActions a;
+        Policy p;
+
+        bring_to(&p, POLICY_RUNNING);
+        a = step_at(&p, POLICY_EVENT_TIMER, NOW, lease);
+        assert_int_equal(a.set, STOP_ACTIONS);
+        assert_int_equal(a.signal, SIGINT);
+        policy_step(&p, &e, &a); /* the supervisor has seen it too */
+        assert_int_equal(a.set, 0);
+        e.signal = SIGTERM;
+        policy_step(&p, &e, &a);
+        assert_int_equal(a.set, POLICY_STOP_TREE);
+        assert_int_equal(a.signal, SIGTERM);
+        policy_step(&p, &e, &a);
+        assert_int_equal(a.set, 0);
+        step(&p, POLICY_EVENT_EMPTY);
+        bring_to(&p, POLICY_RUNNING);
+        a = step(&p, POLICY_EVENT_STOP);
+        assert_int_equal(a.set, STOP_ACTIONS);
+}
+
 static void a_start_too_near_the_deadline_is_refused(void **state)
 {
         static const uint64_t leases[] = {0, NOW, NOW + BUDGET};
@@ -343,6 +368,7 @@ int main(void)
                 cmocka_unit_test(a_unit_without_holds_has_no_deadline),
                 cmocka_unit_test(the_grace_ends_at_the_lease_at_the_latest),
                 cmocka_unit_test(a_second_stop_shortens_the_grace_only),
+                cmocka_unit_test(one_stop_sends_a_signal_once),
                 cmocka_unit_test(a_start_too_near_the_deadline_is_refused),
                 cmocka_unit_test(nothing_starts_once_the_supervisor_is_gone),
                 cmocka_unit_test(without_a_supervisor_the_tree_has_a_moment_and_then_the_guard_quits),
