@@ -2,7 +2,13 @@
  * of the environment first: a child that is not asked to notify us must not notify in our place. */
 #pragma once
 
+#include <stdint.h>
+
 void notify_init(void);
 void notify_ready(void);
+void notify_reloading(void); /* until notify_ready() */
 void notify_stopping(void);
+/* How often a sign of life is wanted at the latest (WATCHDOG_USEC); 0: none is. */
+uint64_t notify_watchdog_usec(void);
+void notify_watchdog(void);
 void notify_status(const char *text);
