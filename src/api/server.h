@@ -3,12 +3,12 @@
  * the session and the heart; it is used in this directory only.
  *
  *   GET  /v1/units[?full=1]  /v1/units/NAME  /v1/session  /v1/cluster  /v1/units/NAME/log?lines=N
- *   POST /v1/units/NAME/{start,stop,restart,signal,step-down,reload}   body: {} or {"signal": "HUP"}
+ *   POST /v1/units/NAME/{start,stop,restart,signal,step-down}   body: none, {} or {"signal": "HUP"}
  *   POST /v1/reload /v1/reexec /v1/stop
  *   GET  /v1/events          server-sent events: one "unit", "session" or "reload" event a change
  * and on TCP, only GET: /sequence (of the only unit with a number, or ?unit=NAME), /healthz, /readyz, /metrics.
  *
- * Errors are {"error": "what; remedy"} with 400, 403, 404, 405, 409, 411, 413, 503.
+ * Errors are {"error": "what; remedy"} with 400, 403, 404, 405, 409, 413, 500, 503.
  *
  * Invariants: memory is bounded (connections, request size, event backlog); no handler waits; a peer on the Unix socket
  * whose user is neither ours nor root's nor of the control group is refused (SO_PEERCRED) before its request is read.
@@ -59,6 +59,7 @@ typedef struct ApiOps {
 typedef struct ApiConfig {
         const char *socket;    /* path of the Unix socket; NULL: none */
         int socket_fd;         /* it is listening already (socket activation, reexec); -1 */
+        bool socket_is_ours;   /* SOCKET_FD is from api_keep(): the file is removed at the end, as if we had made it */
         const char *group;     /* may use it besides us and root: mode 0660; NULL: mode 0600 */
         const char *listen;    /* ADDRESS:PORT, numeric, read-only; NULL: none */
         int listen_fd;         /* -1 */
