@@ -98,7 +98,7 @@ static int unit_new(ConfigUnit **out, const RawSection *section, const RawSectio
         }
         schema_draft_init(&draft);
         if (why)
-                raw_problem(raw, section->file, section->line, "unit '%s': cannot be a name: it %s", section->title, why);
+                problems_add(&raw->problems, section->file, section->line, "unit '%s': cannot be a name: it %s", section->title, why);
         draft.unit.owned = owned->arena;
         draft.unit.name = arena_strdup(owned->arena, section->title);
         draft.unit.file = arena_strdup(owned->arena, section->file);
@@ -128,7 +128,7 @@ static const RawSection *find_defaults(Raw *raw)
                 if (strcmp(section->type, "defaults") != 0)
                         continue;
                 if (defaults)
-                        raw_problem(raw, section->file, section->line,
+                        problems_add(&raw->problems, section->file, section->line,
                                 "there are defaults in %s:%u already; put both into one section", defaults->file, defaults->line);
                 else
                         defaults = section;
@@ -171,7 +171,7 @@ static int check_titles(Raw *raw)
         qsort(sorted, n, sizeof(*sorted), compare_titles);
         for (size_t i = 1; i < n; i++)
                 if (strcmp(sorted[i]->title, sorted[i - 1]->title) == 0)
-                        raw_problem(raw, sorted[i]->file, sorted[i]->line,
+                        problems_add(&raw->problems, sorted[i]->file, sorted[i]->line,
                                 "unit '%s' is described twice, before in %s:%u; give one another name", sorted[i]->title,
                                 sorted[i - 1]->file, sorted[i - 1]->line);
         free(sorted);
@@ -222,26 +222,36 @@ static int make(Config **out, Raw *raw, const char *file)
         r = r ?: check_titles(raw) ?: make_units(config, defaults, raw);
         if (r < 0)
                 return r;
-        if (raw->n_problems == 0 && config->n_units == 0)
-                raw_problem(raw, file, 0, "describes no unit; write unit \"NAME\" { command = ... }");
-        if (raw->n_problems > 0)
+        if (raw->problems.total == 0 && config->n_units == 0)
+                problems_add(&raw->problems, file, 0, "describes no unit; write unit \"NAME\" { command = ... }");
+        if (raw->problems.total > 0)
                 return -EINVAL;
         *out = TAKE(config);
         return 0;
+}
+
+static int finish(Config **out, Raw *raw, const char *file, int result, TextBuffer *problems)
+{
+        result = result ?: make(out, raw, file);
+        if (result == -ENOMEM)
+                text_buffer_printf(problems, "%s: cannot be read: out of memory\n", file);
+        else
+                problems_to_text(&raw->problems, problems);
+        return result;
 }
 
 int config_load(Config **out, const char *file, TextBuffer *problems)
 {
         CLEANUP(raw_deinit) Raw *raw = &(Raw){0};
 
-        return raw_load(raw, file, schema_names(), problems) ?: make(out, raw, file);
+        return finish(out, raw, file, raw_load(raw, file, schema_names()), problems);
 }
 
 int config_parse(Config **out, const char *text, const char *name, TextBuffer *problems)
 {
         CLEANUP(raw_deinit) Raw *raw = &(Raw){0};
 
-        return raw_parse(raw, text, strlen(text), name, schema_names(), problems) ?: make(out, raw, name);
+        return finish(out, raw, name, raw_parse(raw, text, strlen(text), name, schema_names()), problems);
 }
 
 Config *config_free(Config *config)

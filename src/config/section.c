@@ -43,9 +43,9 @@ static int read_values(const SchemaSetting *setting, const RawSetting *s, Arena 
 static void tell_value(Raw *raw, const RawSetting *s, const char *problem)
 {
         if (s->n == 1)
-                raw_problem(raw, s->file, s->line, "%s '%s' %s", s->name, s->values[0], problem);
+                problems_add(&raw->problems, s->file, s->line, "%s '%s' %s", s->name, s->values[0], problem);
         else
-                raw_problem(raw, s->file, s->line, "%s %s", s->name, problem);
+                problems_add(&raw->problems, s->file, s->line, "%s %s", s->name, problem);
 }
 
 static void tell_unknown(Raw *raw, const RawSetting *s)
@@ -53,13 +53,13 @@ static void tell_unknown(Raw *raw, const RawSetting *s)
         const char *guess = schema_guess(s->name);
 
         if (strcmp(s->name, "name") == 0)
-                raw_problem(raw, s->file, s->line, "a unit's name is the title of its section: unit \"NAME\" { ... }");
+                problems_add(&raw->problems, s->file, s->line, "a unit's name is the title of its section: unit \"NAME\" { ... }");
         else if (strcmp(s->name, "tty") == 0 || strcmp(s->name, "tick-now") == 0)
-                raw_problem(raw, s->file, s->line, "%s is for the command line; units of a file have no such setting", s->name);
+                problems_add(&raw->problems, s->file, s->line, "%s is for the command line; units of a file have no such setting", s->name);
         else if (guess)
-                raw_problem(raw, s->file, s->line, "there is no setting '%s'; did you mean %s?", s->name, guess);
+                problems_add(&raw->problems, s->file, s->line, "there is no setting '%s'; did you mean %s?", s->name, guess);
         else
-                raw_problem(raw, s->file, s->line, "there is no setting '%s'; zksup.conf(5) lists them", s->name);
+                problems_add(&raw->problems, s->file, s->line, "there is no setting '%s'; zksup.conf(5) lists them", s->name);
 }
 
 static bool may_stand(const SchemaSetting *setting, enum SchemaPlace place)
@@ -90,7 +90,7 @@ static void check_twice(const RawSection *section, size_t i, Raw *raw)
                 const RawSetting *before = &section->settings[j];
 
                 if (strcmp(before->name, s->name) == 0) {
-                        raw_problem(raw, s->file, s->line, "%s is set twice, before in %s:%u; remove one", s->name,
+                        problems_add(&raw->problems, s->file, s->line, "%s is set twice, before in %s:%u; remove one", s->name,
                                 before->file, before->line);
                         return;
                 }
@@ -108,7 +108,7 @@ int section_apply(const RawSection *section, enum SchemaPlace place, Arena *aren
                         if (tell && !setting)
                                 tell_unknown(raw, s);
                         else if (tell)
-                                raw_problem(raw, s->file, s->line, "%s does not belong here; write it %s", s->name,
+                                problems_add(&raw->problems, s->file, s->line, "%s does not belong here; write it %s", s->name,
                                         where_to(setting->place));
                         continue;
                 }
@@ -141,18 +141,18 @@ static void check_gates(const RawSection *section, const SchemaDraft *d, Raw *ra
                 if (!setting)
                         continue;
                 if (setting->needs && !raw_find(section, setting->needs))
-                        raw_problem(raw, s->file, s->line, "unit '%s': %s has no effect without %s; set %s or remove it",
+                        problems_add(&raw->problems, s->file, s->line, "unit '%s': %s has no effect without %s; set %s or remove it",
                                 u->name, s->name, setting->needs, setting->needs);
                 if (setting->of_process && u->systemd_unit)
-                        raw_problem(raw, s->file, s->line,
+                        problems_add(&raw->problems, s->file, s->line,
                                 "unit '%s': %s has no effect on a service of systemd; set it in %s or remove it", u->name,
                                 s->name, u->systemd_unit);
         }
         if (u->cron && !raw_find(section, "schedule"))
-                raw_problem(raw, section->file, raw_find(section, "cron")->line,
+                problems_add(&raw->problems, section->file, raw_find(section, "cron")->line,
                         "unit '%s': cron has no schedule; write schedule = \"0 3 * * *\", say", u->name);
         if (u->cron && raw_find(section, "restart"))
-                raw_problem(raw, section->file, raw_find(section, "restart")->line,
+                problems_add(&raw->problems, section->file, raw_find(section, "restart")->line,
                         "unit '%s': restart has no effect with cron; remove it", u->name);
 }
 
@@ -171,7 +171,7 @@ static void PRINTF_LIKE(3, 4) tell(const Check *c, const char *name, const char 
         va_start(ap, fmt);
         vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
-        raw_problem(c->raw, s ? s->file : c->section->file, s ? s->line : c->section->line, "unit '%s': %s",
+        problems_add(&c->raw->problems, s ? s->file : c->section->file, s ? s->line : c->section->line, "unit '%s': %s",
                 c->unit->name, text);
 }
 
@@ -216,7 +216,7 @@ static void check_command(const Check *c)
         if (command && service)
                 tell(c, "systemd-unit", "only one of command and systemd-unit");
         else if (!command && !service)
-                raw_problem(c->raw, c->section->file, c->section->line,
+                problems_add(&c->raw->problems, c->section->file, c->section->line,
                         "unit '%s': has no command; write command = \"PROGRAM ARGUMENTS\", or systemd-unit", c->unit->name);
 }
 
@@ -290,7 +290,7 @@ void section_check_global(const RawSection *section, const SchemaDraft *draft, R
         const RawSetting *grace = raw_find(section, "grace"), *session = raw_find(section, "session-timeout");
 
         if (grace && (g->grace_usec < USEC_PER_MSEC || g->grace_usec > 3600 * USEC_PER_SEC))
-                raw_problem(raw, grace->file, grace->line, "grace must be from 1ms to 1h");
+                problems_add(&raw->problems, grace->file, grace->line, "grace must be from 1ms to 1h");
         if (session && (g->session_timeout_usec < 500 * USEC_PER_MSEC || g->session_timeout_usec > 3600 * USEC_PER_SEC))
-                raw_problem(raw, session->file, session->line, "session-timeout must be from 500ms to 1h");
+                problems_add(&raw->problems, session->file, session->line, "session-timeout must be from 500ms to 1h");
 }
