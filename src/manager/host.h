@@ -6,9 +6,10 @@
  * zksup.conf ":" and its name without ".conf": one host may run a supervisor for each of its configurations, and
  * each has the same ID after a restart. Whoever comes second with the same ID waits until the first has gone, and says so.
  *
- * The data: {"zksup": version, "host", "pid", "boot_id", "since" (microseconds, wall clock), "config", "units": [{"unit", "state",
- * "reason", "want", "ready", "since", "pid", "number", "role", "token", "text", "gates": [{"kind", "name", "state", "text",
- * "token"}]}]}. What is not known or not there is left out. */
+ * The data: {"boot_id", "pid", "zksup": version, "host", "since" (microseconds, wall clock), "config", "units": [{"unit", "state",
+ * "reason", "want", "ready", "since", "pid", "number", "role", "token", "text", "wedged", "gates": [{"kind", "name", "state", "text",
+ * "token"}]}], "more": units that found no room}. What is not known or not there is left out. The first two come first: they say
+ * whether a znode of a former session was made by this very process. */
 #pragma once
 
 #include "api/snapshot.h"
