@@ -290,7 +290,7 @@ int fleet_signal(FleetUnit *u, int signal, char *problem, size_t problem_size)
         if (snapshot.pid <= 0) {
                 snprintf(problem, problem_size, "unit '%s' runs nothing that could get %s: it is %s", u->settings->name,
                         signal_to_string(signal, name), snapshot.state);
-                return -ESRCH;
+                return -EBUSY;
         }
         unit_signal(u->unit, signal);
         return 0;

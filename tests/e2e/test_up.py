@@ -150,7 +150,7 @@ def test_a_bad_file_changes_nothing_and_says_where_it_is_bad(up):
     before = pids(daemon)
     daemon.write(unit("a", 'command = {"sleep", "1"}') + unit("b", SLEEP, "restrat = never", 'grace = "x"'))
     status, answer = daemon.ask("POST", "/v1/reload", {})
-    assert status == 400
+    assert status == 409
     assert f"{daemon.config}:7:" in str(answer) and "restrat" in str(answer)
     assert pids(daemon) == before
     daemon.zksup.signal(signal.SIGHUP)
