@@ -18,7 +18,7 @@ enum ExitStatus {
 
 typedef struct Verb {
         const char *name;
-        const char *summary;
+        const char *summary; /* NULL: not for people, and in no list */
         int (*run)(int argc, char **argv); /* argv[0] is the verb; returns the exit status */
 } Verb;
 
@@ -34,6 +34,7 @@ int cmd_lead(int argc, char **argv);
 int cmd_lock(int argc, char **argv);
 int cmd_who(int argc, char **argv);
 int cmd_still_mine(int argc, char **argv);
+int cmd_systemd_unit(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_ensemble(int argc, char **argv);
 int cmd_up(int argc, char **argv);

@@ -9,7 +9,8 @@ static void print_verbs(void)
         puts("A process supervisor for programs on more than one host, coordinated by Apache ZooKeeper.\n");
         puts("Verbs:");
         for (const Verb *verb = cli_verbs; verb->name; verb++)
-                printf("  %-12s %s\n", verb->name, verb->summary);
+                if (verb->summary)
+                        printf("  %-12s %s\n", verb->name, verb->summary);
         puts("\n'zksup help VERB' or 'man zksup-VERB' explains one; 'zksup --version' shows the version.");
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "util/log.h"
+#include "manager/service.h"
 #include "util/signal-name.h"
 
 #define ENV_OWN_MAX 4 /* UnitConfig.env */
@@ -121,8 +122,18 @@ static void on_spawn(Spawn *spawn, const SpawnEvent *event, void *userdata)
         }
 }
 
+static const char *guard_remedy(int error)
+{
+        return error == -ENOENT ? " (zksup-guard not found; set ZKSUP_GUARD or install it)" :
+               error == -EACCES ? " (no control group is delegated to us; use --contain subreaper)" :
+               error == -ENXIO  ? " (the program zksup is neither beside this one nor where it was installed)" :
+               error == -EOPNOTSUPP ? " (a systemd service needs version 2 of control groups)" :
+                                  "";
+}
+
 void unit_run_spawn_guard(Unit *unit)
 {
+        CLEANUP(service_deinit) Service service = {0};
         int fds[1], r;
         SpawnConfig config = {.argv = unit->config.argv,
                 .name = unit->config.name,
@@ -137,13 +148,16 @@ void unit_run_spawn_guard(Unit *unit)
         config.pass_at = fds[0] >= 0 ? unit->config.readiness->fd : 0;
         streams_give(unit->config.streams, &config);
         unit->spawn = spawn_free(unit->spawn);
-        r = spawn_new(&unit->spawn, unit->context.event, unit->context.reaper, unit->context.page, &config, on_spawn,
-                unit);
+        r = unit->config.service ? service_init(&service, unit->config.service) : 0;
+        if (unit->config.service) {
+                config.argv = service.argv;
+                config.kill_cgroup = service.group;
+        }
+        if (r == 0)
+                r = spawn_new(&unit->spawn, unit->context.event, unit->context.reaper, unit->context.page, &config,
+                        on_spawn, unit);
         if (r < 0) {
-                log_error("%s: cannot start its guard: %s%s", unit->config.name, strerror(-r),
-                        r == -ENOENT ? " (zksup-guard not found; set ZKSUP_GUARD or install it)" :
-                        r == -EACCES ? " (no control group is delegated to us; use --contain subreaper)" :
-                                       "");
+                log_error("%s: cannot start its guard: %s%s", unit->config.name, strerror(-r), guard_remedy(r));
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GUARD_FAILED, .value = -r});
         }
 }

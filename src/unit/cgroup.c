@@ -49,8 +49,7 @@ static bool parse_mount(char *line, char **root, char **point)
         return *point;
 }
 
-/* Where PATH of the hierarchy shows in the file system. */
-static int mounted_path(const char *path, char **out)
+int cgroup_find_mounted(const char *path, char **out)
 {
         CLEANUP_STRING text = NULL;
         int r = file_read("/proc/self/mountinfo", PROC_MAX, &text, NULL);
@@ -107,7 +106,7 @@ int cgroup_find_own(char **path)
         int r = own_path(&own);
 
         if (r == 0)
-                r = mounted_path(own, &dir);
+                r = cgroup_find_mounted(own, &dir);
         if (r < 0)
                 return r;
         if (access("/run/systemd/system", F_OK) == 0 && !is_delegated(dir))

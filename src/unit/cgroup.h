@@ -14,6 +14,10 @@
  * -EOPNOTSUPP (no cgroup.kill: Linux before 5.14). */
 int cgroup_find_own(char **path);
 
+/* Where PATH of the hierarchy, as /proc/PID/cgroup has it, shows in the file system: a new string that the caller
+ * frees. It need not exist. Returns 0 or -ENOENT (no version 2 mount that shows it). */
+int cgroup_find_mounted(const char *path, char **out);
+
 /* Makes PARENT/NAME. PATH is the caller's to free. Returns 0 or a negative errno; a directory of that
  * name which is there already and has no process in it is taken over, else -EBUSY. */
 int cgroup_make(const char *parent, const char *name, char **path);
