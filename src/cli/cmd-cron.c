@@ -4,6 +4,7 @@
 #include <string.h>
 #include "cli/cli.h"
 #include "cli/supervise.h"
+#include "config/rules.h"
 #include "manager/cron-gate.h"
 #include "util/clock.h"
 
@@ -11,86 +12,53 @@
 #define WITHIN_UNSET (UINT64_MAX - 2)
 #define TICK_NOW_WITHIN_USEC (60 * USEC_PER_SEC)
 
-enum Missed {
-        MISSED_SKIP,
-        MISSED_RUN_ONCE,
-};
-
 typedef struct CronOptions {
         SuperviseOptions supervise;
         const char *name, *timezone;
         CronSchedule schedule;
         enum CronOverlap overlap;
-        enum Missed missed;
+        enum ConfigMissed missed;
         uint64_t within_usec, jitter_usec, timeout_usec;
         bool tick_now;
 } CronOptions;
 
-static int parse_schedule(const char *text, void *value, char *problem, size_t problem_size)
-{
-        char why[160];
-        int r = cron_schedule_parse(value, text, why, sizeof(why));
-
-        if (r < 0)
-                snprintf(problem, problem_size, "is no schedule: %s", why);
-        return r;
-}
-
-static int parse_overlap(const char *text, void *value, char *problem, size_t problem_size)
-{
-        static const OptionChoice choices[] = {{"skip", CRON_OVERLAP_SKIP},
-                {"queue", CRON_OVERLAP_QUEUE},
-                {"kill", CRON_OVERLAP_KILL},
-                {NULL}};
-
-        return option_choose(choices, text, value, problem, problem_size);
-}
-
-static int parse_missed(const char *text, void *value, char *problem, size_t problem_size)
-{
-        static const OptionChoice choices[] = {{"skip", MISSED_SKIP}, {"run-once", MISSED_RUN_ONCE}, {NULL}};
-
-        return option_choose(choices, text, value, problem, problem_size);
-}
-
 #define AT(member) offsetof(CronOptions, member)
 static const OptionSpec specs[] = {
-        {"timezone", 0, "ZONE", option_parse_string, AT(timezone), "of the schedule, as Europe/Berlin (the host's)"},
-        {"overlap", 0, "skip|queue|kill", parse_overlap, AT(overlap),
+        {"timezone", 0, "ZONE", value_parse_string, AT(timezone), "of the schedule, as Europe/Berlin (the host's)"},
+        {"overlap", 0, "skip|queue|kill", value_parse_overlap, AT(overlap),
                 "a tick during a run: not run, run after it, or stop that run (skip)"},
-        {"missed", 0, "skip|run-once", parse_missed, AT(missed),
+        {"missed", 0, "skip|run-once", value_parse_missed, AT(missed),
                 "ticks while nobody was there: not run, or the latest of them (skip)"},
-        {"within", 0, "TIME", option_parse_duration, AT(within_usec),
+        {"within", 0, "TIME", value_parse_duration, AT(within_usec),
                 "how late a tick may be for run-once (no bound) and --tick-now (1m)"},
-        {"jitter", 0, "TIME", option_parse_duration, AT(jitter_usec), "each host tries up to this much later (0)"},
-        {"timeout", 0, "TIME", option_parse_duration, AT(timeout_usec), "stop a run that takes longer (never)"},
+        {"jitter", 0, "TIME", value_parse_duration, AT(jitter_usec), "each host tries up to this much later (0)"},
+        {"timeout", 0, "TIME", value_parse_duration, AT(timeout_usec), "stop a run that takes longer (never)"},
         {"tick-now", 0, NULL, NULL, AT(tick_now),
                 "run the tick that has just passed, unless another host does; then end"},
         COMMON_OPTIONS(CronOptions, supervise.common),
-        {"name", 'n', "UNIT", option_parse_component, AT(supervise.name), "name of the unit (NAME)"},
-        {"stop-signal", 0, "NAME", option_parse_signal, AT(supervise.policy.stop_signal),
+        {"name", 'n', "UNIT", value_parse_component, AT(supervise.name), "name of the unit (NAME)"},
+        {"stop-signal", 0, "NAME", value_parse_signal, AT(supervise.policy.stop_signal),
                 "asks a run to stop (TERM)"},
-        {"on-suspend", 0, "keep|freeze|stop|signal:NAME", supervise_parse_on_suspend, AT(supervise.policy),
+        {"on-suspend", 0, "keep|freeze|stop|signal:NAME", value_parse_on_suspend, AT(supervise.policy),
                 "when there is no contact (keep)"},
-        {"on-unkillable", 0, "hold|takeover", supervise_parse_on_unkillable, AT(supervise.policy),
+        {"on-unkillable", 0, "hold|takeover", value_parse_on_unkillable, AT(supervise.policy),
                 "when the processes of a run do not die: no further run may start, or it may (hold)"},
-        {"contain", 0, "auto|cgroup|pidns|subreaper", supervise_parse_contain, AT(supervise.contain),
+        {"contain", 0, "auto|cgroup|pidns|subreaper", value_parse_contain, AT(supervise.contain),
                 "how its processes are kept together (auto)"},
         {NULL},
 };
 
 static int check(const CronOptions *o)
 {
-        if (o->schedule.every && o->jitter_usec >= (uint64_t)o->schedule.every * USEC_PER_SEC)
-                return cli_problem("cron", "--jitter must be shorter than the time between two ticks");
-        if (o->jitter_usec > 24 * 3600 * USEC_PER_SEC)
-                return cli_problem("cron", "--jitter must be at most 24h");
-        if (o->timeout_usec == 0)
-                return cli_problem("cron", "--timeout must be longer than 0");
-        if (o->within_usec != WITHIN_UNSET && !o->tick_now && o->missed == MISSED_SKIP)
+        RuleBroken broken;
+
+        if (!rules_jitter(RULES_DASHES, &o->schedule, o->jitter_usec, &broken) ||
+                !rules_timeout(RULES_DASHES, o->timeout_usec, &broken))
+                return cli_problem("cron", "%s", broken.text);
+        if (o->within_usec != WITHIN_UNSET && !o->tick_now && o->missed == CONFIG_MISSED_SKIP)
                 return cli_problem(
                         "cron", "--within says how late a tick may be for --missed run-once or --tick-now");
-        if (o->tick_now && o->missed == MISSED_RUN_ONCE)
+        if (o->tick_now && o->missed == CONFIG_MISSED_RUN_ONCE)
                 return cli_problem(
                         "cron", "--tick-now runs one tick, no missed ones; say --within how late it may be");
         return 0;
@@ -100,7 +68,7 @@ static uint64_t late_usec(const CronOptions *o)
 {
         if (o->within_usec != WITHIN_UNSET)
                 return o->within_usec;
-        return o->tick_now ? TICK_NOW_WITHIN_USEC : o->missed == MISSED_RUN_ONCE ? USEC_INFINITY : CRON_LATE_DEFAULT;
+        return o->tick_now ? TICK_NOW_WITHIN_USEC : o->missed == CONFIG_MISSED_RUN_ONCE ? USEC_INFINITY : CRON_LATE_DEFAULT;
 }
 
 static int run(Supervise *s, CronOptions *o, char **command)
@@ -150,7 +118,7 @@ int cmd_cron(int argc, char **argv)
                 .within_usec = WITHIN_UNSET,
                 .timeout_usec = USEC_INFINITY};
         const Operand operands[] = {
-                {"NAME", option_parse_component, &o.name}, {"SCHEDULE", parse_schedule, &o.schedule}, {NULL}};
+                {"NAME", value_parse_component, &o.name}, {"SCHEDULE", value_parse_schedule, &o.schedule}, {NULL}};
         CLEANUP(supervise_deinit) Supervise *s = &(Supervise){0};
         char **command;
 

@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include "cli/cli.h"
 #include "cli/supervise.h"
+#include "config/rules.h"
 #include "manager/lead.h"
 #include "util/clock.h"
 #include "util/words.h"
 
 #define USAGE "lead NAME [OPTION]... -- COMMAND [ARGUMENT]..."
-#define HOOK_TIMEOUT_MAX_USEC (3600 * USEC_PER_SEC)
 
 typedef struct LeadOptions {
         SuperviseOptions supervise;
@@ -26,30 +26,6 @@ static void options_deinit(LeadOptions *o)
 }
 
 CLEANUP_DEFINE(LeadOptions, options_deinit);
-
-static int parse_priority(const char *text, void *value, char *problem, size_t problem_size)
-{
-        uint64_t priority;
-
-        if (option_parse_number(text, &priority, problem, problem_size) == 0 && priority <= ELECTION_PRIORITY_MAX) {
-                *(uint64_t *)value = priority;
-                return 0;
-        }
-        snprintf(problem, problem_size, "is no priority: write 0 to %d, higher leads first", ELECTION_PRIORITY_MAX);
-        return -EINVAL;
-}
-
-static int parse_give_up(const char *text, void *value, char *problem, size_t problem_size)
-{
-        uint64_t n;
-
-        if (option_parse_number(text, &n, problem, problem_size) == 0 && n <= 1000000) {
-                *(uint64_t *)value = n;
-                return 0;
-        }
-        snprintf(problem, problem_size, "is no number of failed runs: write 1 to 1000000, or 0 for never");
-        return -EINVAL;
-}
 
 static int parse_command(const char *text, void *value, char *problem, size_t problem_size)
 {
@@ -72,15 +48,15 @@ static int parse_command(const char *text, void *value, char *problem, size_t pr
 
 #define AT(member) offsetof(LeadOptions, member)
 static const OptionSpec specs[] = {
-        {"priority", 'p', "N", parse_priority, AT(priority), "among those that wait the highest leads first (0)"},
+        {"priority", 'p', "N", value_parse_priority, AT(priority), "among those that wait the highest leads first (0)"},
         {"preempt", 0, NULL, NULL, AT(preempt), "take the leadership from a leader of less priority"},
-        {"give-up", 0, "N", parse_give_up, AT(give_up),
+        {"give-up", 0, "N", value_parse_give_up, AT(give_up),
                 "after N failed runs in a row let another host lead (0: never)"},
         {"standby", 0, "COMMAND", parse_command, AT(lead.standby),
                 "runs while another host leads; quoted as in a shell, but not given to one"},
         {"on-won", 0, "COMMAND", parse_command, AT(lead.on_won), "runs to its end before the command starts"},
         {"on-lost", 0, "COMMAND", parse_command, AT(lead.on_lost), "runs once the command is dead"},
-        {"hook-timeout", 0, "TIME", option_parse_duration, AT(lead.hook_timeout_usec),
+        {"hook-timeout", 0, "TIME", value_parse_duration, AT(lead.hook_timeout_usec),
                 "limit of --on-won and --on-lost (10s)"},
         SUPERVISE_OPTIONS(LeadOptions, supervise, "always", "restart"),
         {NULL},
@@ -88,8 +64,10 @@ static const OptionSpec specs[] = {
 
 static int check(const LeadOptions *o)
 {
-        if (o->lead.hook_timeout_usec < USEC_PER_MSEC || o->lead.hook_timeout_usec > HOOK_TIMEOUT_MAX_USEC)
-                return cli_problem("lead", "--hook-timeout must be from 1ms to 1h");
+        RuleBroken broken;
+
+        if (!rules_hook_timeout(RULES_DASHES, o->lead.hook_timeout_usec, &broken))
+                return cli_problem("lead", "%s", broken.text);
         return 0;
 }
 
@@ -117,7 +95,7 @@ int cmd_lead(int argc, char **argv)
                 .lead = {.hook_timeout_usec = 10 * USEC_PER_SEC}};
         CLEANUP(options_deinit) LeadOptions *owned = &o;
         CLEANUP(supervise_deinit) Supervise *s = &(Supervise){0};
-        const Operand operands[] = {{"NAME", option_parse_component, &o.lead.lock}, {NULL}};
+        const Operand operands[] = {{"NAME", value_parse_component, &o.lead.lock}, {NULL}};
         char **command;
 
         (void)owned;

@@ -1,8 +1,7 @@
 /* zksup lock: one command while it holds a lock, alone, with other readers, or as one of N. */
-#include <errno.h>
-#include <stdio.h>
 #include "cli/cli.h"
 #include "cli/supervise.h"
+#include "config/rules.h"
 #include "util/clock.h"
 
 #define USAGE "lock NAME [OPTION]... -- COMMAND [ARGUMENT]..."
@@ -15,28 +14,15 @@ typedef struct LockOptions {
         uint64_t wait_usec;
 } LockOptions;
 
-static int parse_slots(const char *text, void *value, char *problem, size_t problem_size)
-{
-        uint64_t slots;
-
-        if (option_parse_number(text, &slots, problem, problem_size) == 0 && slots >= 1 &&
-                slots <= SEMAPHORE_SLOTS_MAX) {
-                *(uint64_t *)value = slots;
-                return 0;
-        }
-        snprintf(problem, problem_size, "is no number of slots: write 1 to %d", SEMAPHORE_SLOTS_MAX);
-        return -EINVAL;
-}
-
 #define AT(member) offsetof(LockOptions, member)
 static const OptionSpec specs[] = {
         {"shared", 's', NULL, NULL, AT(shared), "share it with other readers, not with a writer"},
         {"exclusive", 'x', NULL, NULL, AT(exclusive),
                 "alone, as the writer that Curator's read-write lock sees (alone, as its mutex sees it)"},
-        {"slots", 0, "N", parse_slots, AT(slots), "as one of N at a time; all should say the same N"},
-        {"wait", 'w', "TIME", option_parse_duration, AT(wait_usec), "give up with 124 without the lock (never)"},
+        {"slots", 0, "N", value_parse_slots, AT(slots), "as one of N at a time; all should say the same N"},
+        {"wait", 'w', "TIME", value_parse_duration, AT(wait_usec), "give up with 124 without the lock (never)"},
         {"no-wait", 0, NULL, NULL, AT(no_wait), "give up with 124 if somebody else has it"},
-        {"hold-min", 0, "TIME", option_parse_duration, AT(supervise.policy.hold_min_usec),
+        {"hold-min", 0, "TIME", value_parse_duration, AT(supervise.policy.hold_min_usec),
                 "keep the lock at least so long, even if the command ends earlier (0)"},
         SUPERVISE_OPTIONS(LockOptions, supervise, "never", "stop"),
         {NULL},
@@ -44,12 +30,12 @@ static const OptionSpec specs[] = {
 
 static int check(const LockOptions *o)
 {
-        if (o->shared + o->exclusive + (o->slots > 0) > 1)
-                return cli_problem("lock", "only one of --shared, --exclusive and --slots");
-        if (o->no_wait && o->wait_usec != USEC_INFINITY)
-                return cli_problem("lock", "only one of --wait and --no-wait");
-        if (o->supervise.policy.hold_min_usec > 24 * 3600 * USEC_PER_SEC)
-                return cli_problem("lock", "--hold-min must be at most 24h");
+        RuleBroken broken;
+
+        if (!rules_lock_kind(RULES_DASHES, o->shared, o->exclusive, o->slots, &broken) ||
+                !rules_wait(RULES_DASHES, o->wait_usec, o->no_wait, &broken) ||
+                !rules_hold_min(RULES_DASHES, o->supervise.policy.hold_min_usec, &broken))
+                return cli_problem("lock", "%s", broken.text);
         return 0;
 }
 
@@ -87,7 +73,7 @@ int cmd_lock(int argc, char **argv)
 {
         LockOptions o = {.supervise = supervise_options_default(UNIT_RESTART_NEVER), .wait_usec = USEC_INFINITY};
         CLEANUP(supervise_deinit) Supervise *s = &(Supervise){0};
-        const Operand operands[] = {{"NAME", option_parse_component, &o.name}, {NULL}};
+        const Operand operands[] = {{"NAME", value_parse_component, &o.name}, {NULL}};
         char **command;
 
         supervise_begin(s, &o.supervise);

@@ -1,7 +1,7 @@
 /* zksup run: one command, supervised while it holds a number. */
-#include <inttypes.h>
 #include "cli/cli.h"
 #include "cli/supervise.h"
+#include "config/rules.h"
 #include "util/clock.h"
 
 #define NO_MAX (UINT64_MAX - 1)
@@ -14,32 +14,25 @@ typedef struct RunOptions {
         enum SequenceReuse reuse;
 } RunOptions;
 
-static int parse_reuse(const char *text, void *value, char *problem, size_t problem_size)
-{
-        static const OptionChoice choices[] = {{"skip", SEQUENCE_REUSE_SKIP}, {"wait", SEQUENCE_REUSE_WAIT}, {NULL}};
-
-        return option_choose(choices, text, value, problem, problem_size);
-}
-
 #define AT(member) offsetof(RunOptions, member)
 static const OptionSpec specs[] = {
-        {"pool", 'p', "NAME", option_parse_component, AT(pool), "take the number from this pool (default)"},
-        {"first", 0, "N", option_parse_number, AT(first), "the lowest number (1)"},
-        {"max", 0, "N", option_parse_number, AT(max), "the highest number (no bound)"},
-        {"prefer", 0, "N", option_parse_number, AT(prefer), "take N if it is free"},
-        {"reuse", 0, "skip|wait", parse_reuse, AT(reuse),
+        {"pool", 'p', "NAME", value_parse_component, AT(pool), "take the number from this pool (default)"},
+        {"first", 0, "N", value_parse_number, AT(first), "the lowest number (1)"},
+        {"max", 0, "N", value_parse_number, AT(max), "the highest number (no bound)"},
+        {"prefer", 0, "N", value_parse_number, AT(prefer), "take N if it is free"},
+        {"reuse", 0, "skip|wait", value_parse_reuse, AT(reuse),
                 "a number whose holder died: pass over it for now, or wait for it (skip)"},
-        {"wait", 'w', "TIME", option_parse_duration, AT(wait_usec), "give up with 124 without a number (never)"},
+        {"wait", 'w', "TIME", value_parse_duration, AT(wait_usec), "give up with 124 without a number (never)"},
         SUPERVISE_OPTIONS(RunOptions, supervise, "always", "restart"),
         {NULL},
 };
 
 static int check(const RunOptions *o)
 {
-        if (o->max < o->first)
-                return cli_problem("run", "--max %" PRIu64 " is below --first %" PRIu64, o->max, o->first);
-        if (o->prefer != UINT64_MAX && (o->prefer < o->first || o->prefer > o->max))
-                return cli_problem("run", "--prefer %" PRIu64 " is not between --first and --max", o->prefer);
+        RuleBroken broken;
+
+        if (!rules_sequence(RULES_DASHES, o->first, o->max, o->prefer, &broken))
+                return cli_problem("run", "%s", broken.text);
         return 0;
 }
 

@@ -2,109 +2,15 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include "cli/cli.h"
 #include "util/clock.h"
-#include "util/duration.h"
 #include "util/log.h"
-#include "util/signal-name.h"
-#include "util/text.h"
 
 #define OPTIONS_MAX 64
 #define LONG_ONLY 256
 #define HELP_COLUMN 36
-
-int option_parse_string(const char *text, void *value, char *problem, size_t problem_size)
-{
-        if (*text == '\0') {
-                snprintf(problem, problem_size, "must not be empty");
-                return -EINVAL;
-        }
-        *(const char **)value = text;
-        return 0;
-}
-
-int option_parse_duration(const char *text, void *value, char *problem, size_t problem_size)
-{
-        int r = duration_parse(text, value);
-
-        if (r < 0)
-                snprintf(problem, problem_size, "is no duration: write 500ms, 6s, 1m30s or infinity");
-        return r;
-}
-
-int option_parse_number(const char *text, void *value, char *problem, size_t problem_size)
-{
-        int r = text_to_u64(text, 0, INT64_MAX, value);
-
-        if (r < 0)
-                snprintf(problem, problem_size, "is no whole number from 0 to %lld", (long long)INT64_MAX);
-        return r;
-}
-
-int option_parse_component(const char *text, void *value, char *problem, size_t problem_size)
-{
-        const char *why = text_component_problem(text);
-
-        if (why) {
-                snprintf(problem, problem_size, "cannot be the name of a znode: it %s", why);
-                return -EINVAL;
-        }
-        *(const char **)value = text;
-        return 0;
-}
-
-int option_parse_root(const char *text, void *value, char *problem, size_t problem_size)
-{
-        char component[256];
-
-        if (text[0] != '/' || text[1] == '\0') {
-                snprintf(problem, problem_size, "is no path of a znode: write /name or /name/name");
-                return -EINVAL;
-        }
-        for (const char *p = text; *p;) {
-                size_t n = strcspn(p + 1, "/");
-                const char *why;
-
-                snprintf(component, sizeof(component), "%.*s", (int)MIN(n, sizeof(component) - 1), p + 1);
-                why = text_component_problem(component);
-                if (why) {
-                        snprintf(problem, problem_size, "is no path of a znode: a component %s", why);
-                        return -EINVAL;
-                }
-                p += n + 1;
-        }
-        *(const char **)value = text;
-        return 0;
-}
-
-int option_parse_signal(const char *text, void *value, char *problem, size_t problem_size)
-{
-        int signal = signal_from_string(text);
-
-        if (signal < 0 || signal == SIGKILL || signal == SIGSTOP) {
-                snprintf(problem, problem_size, "is no signal for this: write a name such as TERM or INT");
-                return -EINVAL;
-        }
-        *(int *)value = signal;
-        return 0;
-}
-
-int option_choose(const OptionChoice *choices, const char *text, int *value, char *problem, size_t problem_size)
-{
-        size_t used = (size_t)snprintf(problem, problem_size, "is none of");
-
-        for (const OptionChoice *c = choices; c->name; c++) {
-                if (strcmp(c->name, text) == 0) {
-                        *value = c->value;
-                        return 0;
-                }
-                used += (size_t)snprintf(problem + used, problem_size - used, " %s", c->name);
-        }
-        return -EINVAL;
-}
 
 /* Two columns; a long left one has a line of its own. */
 static void print_help_line(const char *left, const char *help)

@@ -5,34 +5,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Reads TEXT into what VALUE points to. Returns 0, or a negative errno with a sentence in PROBLEM. */
-typedef int (*OptionParser)(const char *text, void *value, char *problem, size_t problem_size);
+#include "config/value.h"
 
 typedef struct OptionSpec {
         const char *name;      /* without the dashes */
         char letter;           /* 0: none */
         const char *argument;  /* what it is called in the help; NULL: takes none */
-        OptionParser parse;    /* NULL with argument NULL: sets the bool at VALUE */
+        ValueParser parse;     /* NULL with argument NULL: sets the bool at VALUE */
         size_t offset;         /* of the value in the struct that is filled */
         const char *help;
 } OptionSpec;
 
-int option_parse_string(const char *text, void *value, char *problem, size_t problem_size); /* const char * */
-int option_parse_duration(const char *text, void *value, char *problem, size_t problem_size); /* uint64_t, usec */
-int option_parse_number(const char *text, void *value, char *problem, size_t problem_size); /* uint64_t */
-int option_parse_component(const char *text, void *value, char *problem, size_t problem_size); /* znode name */
-int option_parse_root(const char *text, void *value, char *problem, size_t problem_size); /* znode path */
-int option_parse_signal(const char *text, void *value, char *problem, size_t problem_size); /* int */
-
-/* One of some words; the last has a NULL name. */
-typedef struct OptionChoice {
-        const char *name;
-        int value;
-} OptionChoice;
-
-/* For parsers: sets *VALUE to that of the word TEXT, else says in PROBLEM which there are. */
-int option_choose(const OptionChoice *choices, const char *text, int *value, char *problem, size_t problem_size);
+/* Being renamed. */
+#define option_parse_string value_parse_string
+#define option_parse_duration value_parse_duration
+#define option_parse_number value_parse_number
+#define option_parse_component value_parse_component
+#define option_parse_root value_parse_root
+#define option_parse_signal value_parse_signal
 
 enum OptionResult {
         OPTIONS_OK,
@@ -53,19 +43,19 @@ typedef struct CommonOptions {
 } CommonOptions;
 
 #define COMMON_OPTIONS(type, member)                                                                         \
-        {"connect", 'c', "HOSTS[/CHROOT]", option_parse_string, offsetof(type, member.connect),               \
+        {"connect", 'c', "HOSTS[/CHROOT]", value_parse_string, offsetof(type, member.connect),               \
                 "the ensemble, as host:port,... (ZKSUP_CONNECT; 127.0.0.1:2181)"},                            \
-        {"session-timeout", 0, "TIME", option_parse_duration, offsetof(type, member.session_timeout_usec),    \
+        {"session-timeout", 0, "TIME", value_parse_duration, offsetof(type, member.session_timeout_usec),    \
                 "ask for this session timeout (15s); the servers may change it"},                            \
-        {"connect-timeout", 0, "TIME", option_parse_duration, offsetof(type, member.connect_timeout_usec),    \
+        {"connect-timeout", 0, "TIME", value_parse_duration, offsetof(type, member.connect_timeout_usec),    \
                 "give up with 121 if there is no ensemble for so long at the start (never)"},                 \
-        {"grace", 0, "TIME", option_parse_duration, offsetof(type, member.grace_usec),                        \
+        {"grace", 0, "TIME", value_parse_duration, offsetof(type, member.grace_usec),                        \
                 "from the stop signal to SIGKILL (a quarter of the lease)"},                                  \
-        {"auth-file", 0, "FILE", option_parse_string, offsetof(type, member.auth_file),                       \
+        {"auth-file", 0, "FILE", value_parse_string, offsetof(type, member.auth_file),                       \
                 "authenticate by digest with user:password from FILE"},                                      \
-        {"acl", 0, "ACL", option_parse_string, offsetof(type, member.acl),                                    \
+        {"acl", 0, "ACL", value_parse_string, offsetof(type, member.acl),                                    \
                 "of the znodes made: open, creator or scheme:id:perms,... (creator with --auth-file)"},      \
-        {"root", 0, "PATH", option_parse_root, offsetof(type, member.root), "parent of all znodes (/zksup)"}, \
+        {"root", 0, "PATH", value_parse_root, offsetof(type, member.root), "parent of all znodes (/zksup)"}, \
         {"quiet", 'q', NULL, NULL, offsetof(type, member.quiet), "warnings and errors only"},                 \
         {"verbose", 'v', NULL, NULL, offsetof(type, member.verbose), "show every transition"}
 

@@ -5,115 +5,19 @@
 #include <string.h>
 #include <unistd.h>
 #include "cli/cli.h"
+#include "config/rules.h"
 #include "manager/identity.h"
 #include "manager/journal.h"
 #include "manager/notify.h"
 #include "util/clock.h"
-#include "util/duration.h"
-#include "util/text.h"
 
 #define GRACE_DERIVED (UINT64_MAX - 1)
 
-/* --- parsers ------------------------------------------------------------------------------------ */
-
-int supervise_parse_restart(const char *text, void *value, char *problem, size_t problem_size)
-{
-        static const OptionChoice choices[] = {{"always", UNIT_RESTART_ALWAYS},
-                {"on-failure", UNIT_RESTART_ON_FAILURE},
-                {"never", UNIT_RESTART_NEVER},
-                {NULL}};
-
-        return option_choose(choices, text, value, problem, problem_size);
-}
-
-int supervise_parse_contain(const char *text, void *value, char *problem, size_t problem_size)
-{
-        static const OptionChoice choices[] = {{"auto", CONTAIN_AUTO},
-                {"cgroup", CONTAIN_CGROUP},
-                {"pidns", CONTAIN_PIDNS},
-                {"subreaper", CONTAIN_SUBREAPER},
-                {NULL}};
-
-        return option_choose(choices, text, value, problem, problem_size);
-}
-
 int supervise_parse_tty(const char *text, void *value, char *problem, size_t problem_size)
 {
-        static const OptionChoice choices[] = {{"auto", TTY_AUTO}, {"yes", TTY_YES}, {"no", TTY_NO}, {NULL}};
+        static const ValueChoice choices[] = {{"auto", TTY_AUTO}, {"yes", TTY_YES}, {"no", TTY_NO}, {NULL}};
 
-        return option_choose(choices, text, value, problem, problem_size);
-}
-
-int supervise_parse_on_loss(const char *text, void *value, char *problem, size_t problem_size)
-{
-        static const OptionChoice choices[] = {{"restart", true}, {"stop", false}, {NULL}};
-        UnitPolicy *policy = value;
-        int reacquire, r = option_choose(choices, text, &reacquire, problem, problem_size);
-
-        if (r == 0)
-                policy->reacquire = reacquire;
-        return r;
-}
-
-int supervise_parse_on_unkillable(const char *text, void *value, char *problem, size_t problem_size)
-{
-        static const OptionChoice choices[] = {
-                {"hold", UNIT_ON_UNKILLABLE_HOLD}, {"takeover", UNIT_ON_UNKILLABLE_TAKEOVER}, {NULL}};
-        UnitPolicy *policy = value;
-        int what, r = option_choose(choices, text, &what, problem, problem_size);
-
-        if (r == 0)
-                policy->on_unkillable = (enum UnitOnUnkillable)what;
-        return r;
-}
-
-int supervise_parse_on_suspend(const char *text, void *value, char *problem, size_t problem_size)
-{
-        static const OptionChoice choices[] = {{"keep", UNIT_ON_SUSPEND_KEEP},
-                {"freeze", UNIT_ON_SUSPEND_FREEZE},
-                {"stop", UNIT_ON_SUSPEND_STOP},
-                {"signal:NAME", UNIT_ON_SUSPEND_SIGNAL},
-                {NULL}};
-        UnitPolicy *policy = value;
-        int what, r;
-
-        if (text_has_prefix(text, "signal:")) {
-                r = option_parse_signal(text + 7, &policy->suspend_signal, problem, problem_size);
-                what = UNIT_ON_SUSPEND_SIGNAL;
-        } else {
-                r = option_choose(choices, text, &what, problem, problem_size);
-        }
-        if (r == 0)
-                policy->on_suspend = (enum UnitOnSuspend)what;
-        return r;
-}
-
-/* "N/TIME" or "none". */
-int supervise_parse_restart_limit(const char *text, void *value, char *problem, size_t problem_size)
-{
-        BackoffPolicy *backoff = value;
-        CLEANUP_STRING number = NULL;
-        const char *slash = strchr(text, '/');
-        uint64_t limit, window;
-
-        if (strcmp(text, "none") == 0) {
-                backoff->limit = 0;
-                return 0;
-        }
-        number = slash ? strndup(text, (size_t)(slash - text)) : NULL;
-        if (!number || text_to_u64(number, 1, 1000000, &limit) < 0 || duration_parse(slash + 1, &window) < 0 ||
-                window == 0) {
-                snprintf(problem, problem_size, "is no limit: write 10/1m (ten starts a minute) or none");
-                return -EINVAL;
-        }
-        backoff->limit = (uint32_t)limit;
-        backoff->window_usec = window;
-        return 0;
-}
-
-int supervise_parse_ready(const char *text, void *value, char *problem, size_t problem_size)
-{
-        return readiness_parse(text, value, problem, problem_size);
+        return value_choose(choices, text, value, problem, problem_size);
 }
 
 /* --- the command line --------------------------------------------------------------------------- */
@@ -187,12 +91,11 @@ enum OptionResult supervise_parse(int argc, char **argv, const OptionSpec *specs
 
 static int check(const char *verb, const SuperviseOptions *o)
 {
-        uint64_t grace = o->common.grace_usec, session = o->common.session_timeout_usec;
+        RuleBroken broken;
 
-        if (grace != GRACE_DERIVED && (grace < USEC_PER_MSEC || grace > 3600 * USEC_PER_SEC))
-                return cli_problem(verb, "--grace must be from 1ms to 1h");
-        if (session < 500 * USEC_PER_MSEC || session > 3600 * USEC_PER_SEC)
-                return cli_problem(verb, "--session-timeout must be from 500ms to 1h");
+        if ((o->common.grace_usec != GRACE_DERIVED && !rules_grace(RULES_DASHES, o->common.grace_usec, &broken)) ||
+                !rules_session_timeout(RULES_DASHES, o->common.session_timeout_usec, &broken))
+                return cli_problem(verb, "%s", broken.text);
         return 0;
 }
 

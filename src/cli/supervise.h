@@ -38,45 +38,38 @@ typedef struct SuperviseOptions {
 /* RESTART and ON_LOSS are the verb's defaults, as strings, for the help. */
 #define SUPERVISE_OPTIONS(type, member, restart_text, on_loss_text)                                          \
         COMMON_OPTIONS(type, member.common),                                                                 \
-        {"name", 'n', "UNIT", option_parse_component, offsetof(type, member.name),                           \
+        {"name", 'n', "UNIT", value_parse_component, offsetof(type, member.name),                           \
                 "name of the unit (the command's)"},                                                         \
-        {"restart", 0, "always|on-failure|never", supervise_parse_restart,                                   \
+        {"restart", 0, "always|on-failure|never", value_parse_restart,                                   \
                 offsetof(type, member.policy.restart), "when it has ended (" restart_text ")"},              \
-        {"restart-delay", 0, "TIME", option_parse_duration,                                                  \
+        {"restart-delay", 0, "TIME", value_parse_duration,                                                  \
                 offsetof(type, member.policy.backoff.initial_usec),                                          \
                 "first delay after a failed run, doubling (100ms)"},                                         \
-        {"restart-delay-max", 0, "TIME", option_parse_duration,                                              \
+        {"restart-delay-max", 0, "TIME", value_parse_duration,                                              \
                 offsetof(type, member.policy.backoff.cap_usec), "longest delay (30s)"},                      \
-        {"restart-reset", 0, "TIME", option_parse_duration,                                                  \
+        {"restart-reset", 0, "TIME", value_parse_duration,                                                  \
                 offsetof(type, member.policy.backoff.healthy_usec),                                          \
                 "a run this long is a success: no delay after it (10s)"},                                    \
-        {"restart-limit", 0, "N/TIME", supervise_parse_restart_limit, offsetof(type, member.policy.backoff), \
+        {"restart-limit", 0, "N/TIME", value_parse_restart_limit, offsetof(type, member.policy.backoff), \
                 "more restarts: failed (10/1m)"},                                                            \
-        {"stop-signal", 0, "NAME", option_parse_signal, offsetof(type, member.policy.stop_signal),           \
+        {"stop-signal", 0, "NAME", value_parse_signal, offsetof(type, member.policy.stop_signal),           \
                 "asks it to stop (TERM)"},                                                                   \
-        {"on-suspend", 0, "keep|freeze|stop|signal:NAME", supervise_parse_on_suspend,                        \
+        {"on-suspend", 0, "keep|freeze|stop|signal:NAME", value_parse_on_suspend,                        \
                 offsetof(type, member.policy), "when there is no contact (keep)"},                           \
-        {"on-loss", 0, "restart|stop", supervise_parse_on_loss, offsetof(type, member.policy),               \
+        {"on-loss", 0, "restart|stop", value_parse_on_loss, offsetof(type, member.policy),               \
                 "when the hold was lost: ask for it again, or end with 120 (" on_loss_text ")"},             \
-        {"on-unkillable", 0, "hold|takeover", supervise_parse_on_unkillable, offsetof(type, member.policy),  \
+        {"on-unkillable", 0, "hold|takeover", value_parse_on_unkillable, offsetof(type, member.policy),  \
                 "when its processes do not die: nobody else may start, or others may (hold)"},               \
-        {"ready", 0, "HOW", supervise_parse_ready, offsetof(type, member.readiness),                         \
+        {"ready", 0, "HOW", value_parse_ready, offsetof(type, member.readiness),                         \
                 "notify, tcp:PORT, fd:N, http:URL, exec:COMMAND or none (none)"},                            \
-        {"ready-timeout", 0, "TIME", option_parse_duration, offsetof(type, member.policy.ready_timeout_usec),\
+        {"ready-timeout", 0, "TIME", value_parse_duration, offsetof(type, member.policy.ready_timeout_usec),\
                 "not ready by then: a failed run (never)"},                                                  \
-        {"contain", 0, "auto|cgroup|pidns|subreaper", supervise_parse_contain, offsetof(type, member.contain),\
+        {"contain", 0, "auto|cgroup|pidns|subreaper", value_parse_contain, offsetof(type, member.contain),\
                 "how its processes are kept together (auto)"},                                               \
         {"tty", 0, "auto|yes|no", supervise_parse_tty, offsetof(type, member.tty),                           \
                 "give it the terminal (with --restart never)"}
 
-/* Parsers of the table. */
-int supervise_parse_restart(const char *text, void *value, char *problem, size_t problem_size);
-int supervise_parse_restart_limit(const char *text, void *value, char *problem, size_t problem_size);
-int supervise_parse_on_suspend(const char *text, void *value, char *problem, size_t problem_size);
-int supervise_parse_on_loss(const char *text, void *value, char *problem, size_t problem_size);
-int supervise_parse_on_unkillable(const char *text, void *value, char *problem, size_t problem_size);
-int supervise_parse_ready(const char *text, void *value, char *problem, size_t problem_size);
-int supervise_parse_contain(const char *text, void *value, char *problem, size_t problem_size);
+/* Parser of the table. */
 int supervise_parse_tty(const char *text, void *value, char *problem, size_t problem_size);
 
 /* With UNIT_RESTART_NEVER: one run, the terminal, and 120 when the hold is lost; otherwise a lost hold
@@ -86,7 +79,7 @@ SuperviseOptions supervise_options_default(enum UnitRestart restart);
 /* A word between the verb and "--". */
 typedef struct Operand {
         const char *name;   /* in messages: "NAME" */
-        OptionParser parse; /* as for an option */
+        ValueParser parse; /* as for an option */
         void *value;
 } Operand;
 

@@ -98,7 +98,7 @@ static int unit_new(ConfigUnit **out, const RawSection *section, const RawSectio
         }
         schema_draft_init(&draft);
         if (why)
-                problems_add(&raw->problems, section->file, section->line, "unit '%s': cannot be a name: it %s", section->title, why);
+                problems_add(&raw->problems, section->file, section->line, "unit '%.100s': cannot be a name: it %s", section->title, why);
         draft.unit.owned = owned->arena;
         draft.unit.name = arena_strdup(owned->arena, section->title);
         draft.unit.file = arena_strdup(owned->arena, section->file);

@@ -44,6 +44,14 @@ void problems_add(Problems *problems, const char *file, unsigned line, const cha
                 free(text);
 }
 
+bool problems_has(const Problems *problems, const char *file, unsigned line)
+{
+        for (size_t i = 0; i < problems->n; i++)
+                if (problems->items[i].line == line && strcmp(problems->files[problems->items[i].file], file) == 0)
+                        return true;
+        return false;
+}
+
 static int compare(const void *a, const void *b)
 {
         const Problem *x = a, *y = b;

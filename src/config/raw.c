@@ -87,7 +87,7 @@ static int read_include(const Source *s, const ReaderInclude *include)
         g = glob(pattern, GLOB_NOMAGIC | GLOB_ERR, NULL, &found);
         if (g == GLOB_NOSPACE)
                 result = -ENOMEM;
-        else if (g == GLOB_ABORTED)
+        else if (g == GLOB_ABORTED && errno != ENOENT)
                 problems_add(&raw->problems, s->file, include->line,
                         "include: '%s' cannot be looked for: %s; let the user that runs zksup read the directory",
                         pattern, strerror(errno));

@@ -176,6 +176,11 @@ static int on_section(cfg_t *cfg, cfg_opt_t *opt)
 
         if (!from || collect_empty(r, &r->pending, from) < 0)
                 goto fail;
+        if (r->n_sections >= READER_SECTIONS_MAX) {
+                problems_add(r->problems, r->file, (unsigned)cfg->line, "there are more than %d units in one file; use several",
+                        READER_SECTIONS_MAX);
+                return -1;
+        }
         sections = realloc(r->sections, (r->n_sections + 1) * sizeof(*sections));
         if (!sections)
                 goto fail;
@@ -279,7 +284,6 @@ static size_t make_root_options(const Reader *r, cfg_opt_t *opts, cfg_opt_t *inn
 static int read_once(Reader *r, const char *text)
 {
         size_t n = 0;
-        unsigned before = r->problems->total;
         cfg_opt_t *opts, *inner;
         cfg_t *cfg;
         int result;
@@ -302,7 +306,7 @@ static int read_once(Reader *r, const char *text)
         reading = r;
         cfg_set_error_function(cfg, on_error);
         result = cfg_parse_buf(cfg, text);
-        if (result != CFG_SUCCESS && !r->again && !r->failed && r->problems->total == before)
+        if (result != CFG_SUCCESS && !r->again && !r->failed && r->problems->total == r->problems_before)
                 problems_add(r->problems, r->file, (unsigned)cfg->line, "a string or a comment does not end; close it");
         if (result == CFG_SUCCESS && collect_empty(r, &r->global, cfg) < 0)
                 r->failed = true;

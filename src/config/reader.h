@@ -34,6 +34,7 @@ typedef struct ReaderInclude {
 } ReaderInclude;
 
 #define READER_UNKNOWN_MAX 32
+#define READER_SECTIONS_MAX 10000
 
 typedef struct Reader {
         Arena *arena;     /* of the strings; not ours */

@@ -5,10 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "config/rules.h"
 #include "config/setting.h"
 #include "util/clock.h"
 
 #define PROBLEM_MAX 400
+#define SETTINGS_MAX 1000 /* more are there only by mistake, and were told already */
 
 /* --- reading ------------------------------------------------------------------------------------ */
 
@@ -43,7 +45,7 @@ static int read_values(const SchemaSetting *setting, const RawSetting *s, Arena 
 static void tell_value(Raw *raw, const RawSetting *s, const char *problem)
 {
         if (s->n == 1)
-                problems_add(&raw->problems, s->file, s->line, "%s '%s' %s", s->name, s->values[0], problem);
+                problems_add(&raw->problems, s->file, s->line, "%s '%.100s' %s", s->name, s->values[0], problem);
         else
                 problems_add(&raw->problems, s->file, s->line, "%s %s", s->name, problem);
 }
@@ -99,7 +101,7 @@ static void check_twice(const RawSection *section, size_t i, Raw *raw)
 
 int section_apply(const RawSection *section, enum SchemaPlace place, Arena *arena, SchemaDraft *draft, Raw *raw, bool tell)
 {
-        for (size_t i = 0; i < section->n; i++) {
+        for (size_t i = 0; i < section->n && i < SETTINGS_MAX; i++) {
                 const RawSetting *s = &section->settings[i];
                 const SchemaSetting *setting = schema_find(s->name);
                 char problem[PROBLEM_MAX];
@@ -162,49 +164,56 @@ typedef struct Check {
         Raw *raw;
 } Check;
 
+/* What follows from a mistake that was told is none of its own. */
+static void tell_once(Raw *raw, const char *file, unsigned line, const char *text)
+{
+        if (!problems_has(&raw->problems, file, line))
+                problems_add(&raw->problems, file, line, "%s", text);
+}
+
 static void PRINTF_LIKE(3, 4) tell(const Check *c, const char *name, const char *fmt, ...)
 {
         const RawSetting *s = origin(c->section, c->defaults, name);
         char text[PROBLEM_MAX];
+        int n = snprintf(text, sizeof(text), "unit '%.100s': ", c->unit->name);
         va_list ap;
 
         va_start(ap, fmt);
-        vsnprintf(text, sizeof(text), fmt, ap);
+        vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, ap);
         va_end(ap);
-        problems_add(&c->raw->problems, s ? s->file : c->section->file, s ? s->line : c->section->line, "unit '%s': %s",
-                c->unit->name, text);
+        tell_once(c->raw, s ? s->file : c->section->file, s ? s->line : c->section->line, text);
+}
+
+static void demand(const Check *c, bool kept, const RuleBroken *broken)
+{
+        if (!kept)
+                tell(c, broken->setting, "%s", broken->text);
 }
 
 static void check_numbers(const Check *c, const SchemaDraft *d)
 {
         const ConfigUnit *u = &d->unit;
+        RuleBroken broken;
 
-        if (u->pool && u->max < u->first)
-                tell(c, "max", "max %" PRIu64 " is below first %" PRIu64 "; raise it", u->max, u->first);
-        else if (u->pool && u->prefer != CONFIG_NO_PREFER && (u->prefer < u->first || u->prefer > u->max))
-                tell(c, "prefer", "prefer %" PRIu64 " is not between first and max", u->prefer);
-        if (u->lead && (u->hook_timeout_usec < USEC_PER_MSEC || u->hook_timeout_usec > 3600 * USEC_PER_SEC))
-                tell(c, "hook-timeout", "hook-timeout must be from 1ms to 1h");
-        if (u->lock && d->shared + d->exclusive + (d->slots > 0) > 1)
-                tell(c, "lock", "only one of shared, exclusive and slots");
-        if (d->no_wait && u->wait_usec != USEC_INFINITY)
-                tell(c, "no-wait", "only one of wait and no-wait");
-        if (u->policy.hold_min_usec > 24 * 3600 * USEC_PER_SEC)
-                tell(c, "hold-min", "hold-min must be at most 24h");
+        if (u->pool)
+                demand(c, rules_sequence(RULES_PLAIN, u->first, u->max, u->prefer, &broken), &broken);
+        if (u->lead)
+                demand(c, rules_hook_timeout(RULES_PLAIN, u->hook_timeout_usec, &broken), &broken);
+        if (u->lock)
+                demand(c, rules_lock_kind(RULES_PLAIN, d->shared, d->exclusive, d->slots, &broken), &broken);
+        demand(c, rules_wait(RULES_PLAIN, u->wait_usec, d->no_wait, &broken), &broken);
+        demand(c, rules_hold_min(RULES_PLAIN, u->policy.hold_min_usec, &broken), &broken);
 }
 
 static void check_cron(const Check *c)
 {
         const ConfigUnit *u = c->unit;
+        RuleBroken broken;
 
         if (!u->cron)
                 return;
-        if (u->schedule.every && u->jitter_usec >= (uint64_t)u->schedule.every * USEC_PER_SEC)
-                tell(c, "jitter", "jitter must be shorter than the time between two ticks");
-        if (u->jitter_usec > 24 * 3600 * USEC_PER_SEC)
-                tell(c, "jitter", "jitter must be at most 24h");
-        if (u->timeout_usec == 0)
-                tell(c, "timeout", "timeout must be longer than 0");
+        demand(c, rules_jitter(RULES_PLAIN, &u->schedule, u->jitter_usec, &broken), &broken);
+        demand(c, rules_timeout(RULES_PLAIN, u->timeout_usec, &broken), &broken);
         if (u->within_usec != UINT64_MAX && u->missed == CONFIG_MISSED_SKIP)
                 tell(c, "within", "within says how late a tick may be for missed = run-once; set that or remove it");
 }
@@ -287,10 +296,13 @@ int section_check_unit(const RawSection *section, const RawSection *defaults, Sc
 void section_check_global(const RawSection *section, const SchemaDraft *draft, Raw *raw)
 {
         const ConfigGlobal *g = &draft->global;
-        const RawSetting *grace = raw_find(section, "grace"), *session = raw_find(section, "session-timeout");
+        RuleBroken broken;
+        const RawSetting *s;
 
-        if (grace && (g->grace_usec < USEC_PER_MSEC || g->grace_usec > 3600 * USEC_PER_SEC))
-                problems_add(&raw->problems, grace->file, grace->line, "grace must be from 1ms to 1h");
-        if (session && (g->session_timeout_usec < 500 * USEC_PER_MSEC || g->session_timeout_usec > 3600 * USEC_PER_SEC))
-                problems_add(&raw->problems, session->file, session->line, "session-timeout must be from 500ms to 1h");
+        s = raw_find(section, "grace");
+        if (s && !rules_grace(RULES_PLAIN, g->grace_usec, &broken))
+                tell_once(raw, s->file, s->line, broken.text);
+        s = raw_find(section, "session-timeout");
+        if (s && !rules_session_timeout(RULES_PLAIN, g->session_timeout_usec, &broken))
+                tell_once(raw, s->file, s->line, broken.text);
 }
