@@ -10,6 +10,8 @@
 static enum LogLevel threshold = LOG_LEVEL_INFO;
 static LogSink current_sink;
 static void *sink_userdata;
+static LogFieldSink field_sink;
+static void *field_sink_userdata;
 static uint64_t dropped;
 
 /* A pipe nobody empties, or a terminal stopped with ^S, must not hold up the renewal: ask poll
@@ -47,16 +49,42 @@ uint64_t log_dropped(void)
         return dropped;
 }
 
-void log_writev(enum LogLevel level, const char *fmt, va_list ap)
+void log_set_field_sink(LogFieldSink sink, void *userdata)
+{
+        field_sink = sink;
+        field_sink_userdata = userdata;
+}
+
+static void write_line(enum LogLevel level, const LogFields *fields, const char *fmt, va_list ap) PRINTF_LIKE(3, 0);
+static void write_line(enum LogLevel level, const LogFields *fields, const char *fmt, va_list ap)
 {
         char line[LOG_LINE_MAX];
-        int saved_errno = errno;
+        int saved_errno = errno, n = 0;
 
         if (!log_is_enabled(level))
                 return;
-        vsnprintf(line, sizeof(line), fmt, ap);
-        (current_sink ? current_sink : stderr_sink)(level, line, sink_userdata);
+        if (fields->unit)
+                n = MIN(snprintf(line, sizeof(line), "%s: ", fields->unit), (int)sizeof(line) - 1);
+        vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
+        if (field_sink)
+                field_sink(level, line, fields, field_sink_userdata);
+        else
+                (current_sink ? current_sink : stderr_sink)(level, line, sink_userdata);
         errno = saved_errno;
+}
+
+void log_write_fields(enum LogLevel level, const LogFields *fields, const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        write_line(level, fields, fmt, ap);
+        va_end(ap);
+}
+
+void log_writev(enum LogLevel level, const char *fmt, va_list ap)
+{
+        write_line(level, &(LogFields){0}, fmt, ap);
 }
 
 void log_write(enum LogLevel level, const char *fmt, ...)
