@@ -39,9 +39,14 @@ static Op *add_op(Claim *claim, enum OpKind kind, const char *path)
         return op;
 }
 
+const char *claim_id(const Claim *claim)
+{
+        return strrchr(claim->grant, '/') + 1;
+}
+
 void claim_add_create_ops(Claim *claim, size_t n_own)
 {
-        const char *id = strrchr(claim->grant, '/') + 1;
+        const char *id = claim_id(claim);
         Op *op;
 
         claim->n_ops = n_own;

@@ -53,6 +53,8 @@ typedef struct Claim {
  * twice in the life of the ensemble. Returns 0 or -ENAMETOOLONG. */
 int claim_init(Claim *claim, const char *node, const char *record, const char *id, const Record *text);
 
+/* The ID of claim_init(). */
+const char *claim_id(const Claim *claim);
 /* Appends to claim->ops, after the N_OWN operations that the recipe has put there itself, those
  * that create the record. */
 void claim_add_create_ops(Claim *claim, size_t n_own);

@@ -16,7 +16,7 @@ static void enter(Contend *c, enum ContendState state, Effects *effects, const c
 {
         if (state == c->state)
                 return;
-        assert(c->state != CONTEND_FAILED);
+        assert(c->state != CONTEND_FAILED || state == CONTEND_LEAVE);
         assert((state != CONTEND_FRONT && state != CONTEND_BEHIND) || (c->node[0] && c->want));
         assert(state != CONTEND_REST || c->state == CONTEND_FRONT);
         if (effects)
@@ -417,7 +417,7 @@ static enum ContendNews on_reply(Contend *c, const Event *event, Effects *effect
         case OUTCOME_NO_CHILDREN:
                 if (c->asked == CONTEND_CREATE)
                         c->maybe = false;
-                if (c->state != CONTEND_LEAVE)
+                if (c->state != CONTEND_LEAVE || c->want)
                         return fail(c, outcome, effects);
                 later(c, event->now_usec);
                 return CONTEND_NO_NEWS;
@@ -515,7 +515,7 @@ enum ContendNews contend_leave(Contend *c, Effects *effects)
         c->want = false;
         if (c->state == CONTEND_OUT)
                 return CONTEND_IS_OUT;
-        if (c->state == CONTEND_LEAVE || c->state == CONTEND_FAILED)
+        if (c->state == CONTEND_LEAVE)
                 return CONTEND_NO_NEWS;
         enter(c, CONTEND_LEAVE, effects, "asked to leave");
         if (!c->under_way && !c->node[0] && !c->maybe)

@@ -30,7 +30,7 @@ void cron_ask_enter(Cron *c, enum CronPhase phase, Effects *effects, const char 
 {
         if (phase == c->phase)
                 return;
-        assert(c->phase != CRON_FAILED);
+        assert(c->phase != CRON_FAILED || phase == CRON_RELEASED);
         assert(phase != CRON_HELD || c->phase == CRON_SEEKING);
         assert(c->phase != CRON_LOST || phase == CRON_ENDING);
         snprintf(effects_append(effects, EFFECT_TRACE)->trace.text, sizeof((Effect){0}.trace.text),
@@ -117,7 +117,12 @@ int cron_ask_claim(Cron *c, Effects *effects)
         c->unsure = c->node_lives = true;
         c->book_done = c->grant_gone = c->record_gone = false;
         c->claim.ops[0] = set_book(c);
-        c->claim.ops[1] = (Op){.kind = OP_CREATE, .mode = CREATE_EPHEMERAL, .path = c->claim.node};
+        /* Its data tells it from that of another unit of our session, or of a later run. */
+        c->claim.ops[1] = (Op){.kind = OP_CREATE,
+                .mode = CREATE_EPHEMERAL,
+                .path = c->claim.node,
+                .data = c->run_id,
+                .data_len = strlen(c->run_id)};
         claim_add_create_ops(&c->claim, 2);
         ask_multi(c, effects, CRON_ASK_CLAIM, c->claim.ops, c->claim.n_ops);
         return 0;
@@ -158,7 +163,8 @@ void cron_ask_end(Cron *c, Effects *effects)
 
 void cron_ask_look(Cron *c, Effects *effects)
 {
-        ask(c, effects, CRON_ASK_LOOK, REQUEST_EXISTS, c->run_path)->watch = true;
+        ask(c, effects, CRON_ASK_LOOK, c->phase == CRON_ENDING ? REQUEST_GET : REQUEST_EXISTS, c->run_path)->watch =
+                true;
 }
 
 void cron_ask_record(Cron *c, Effects *effects)

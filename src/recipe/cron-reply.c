@@ -252,7 +252,11 @@ void cron_reply_take(Cron *c, const Event *event, Effects *effects)
         case OUTCOME_DENIED:
         case OUTCOME_REFUSED:
         case OUTCOME_NO_CHILDREN:
-                if (c->phase == CRON_SEEKING && (!c->unsure || c->ask == CRON_ASK_CLAIM))
+                if (c->ask == CRON_ASK_CLAIM)
+                        c->unsure = false;
+                if (c->phase == CRON_SEEKING && !c->want && !c->unsure)
+                        cron_next_released(c, effects, "not wanted any more");
+                else if (c->phase == CRON_SEEKING && !c->unsure)
                         cron_next_fail(
                                 c, effects, event->reply.outcome, path_asked(c), outcome_to_string(event->reply.outcome));
                 else

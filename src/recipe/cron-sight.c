@@ -40,12 +40,19 @@ static void rest_for_ever(Cron *c, uint64_t now_usec, Effects *effects)
                 "%.60s names no grant: if nothing is under way, delete it by hand", c->record_path);
 }
 
+/* Of this very run. */
+static bool is_own_node(const Cron *c, const Reply *reply)
+{
+        return reply->outcome == OUTCOME_OK && reply->stat.ephemeral_owner == c->session_id &&
+                reply->data_len == strlen(c->run_id) && memcmp(reply->data, c->run_id, reply->data_len) == 0;
+}
+
 void cron_sight_looked(Cron *c, const Event *event, Effects *effects)
 {
         bool there = event->reply.outcome == OUTCOME_OK;
 
         if (c->phase == CRON_ENDING) {
-                if (there && event->reply.stat.ephemeral_owner == c->session_id)
+                if (is_own_node(c, &event->reply))
                         cron_ask_drop(c, effects);
                 else
                         cron_next_ended(c, effects, "nothing of the run is left");

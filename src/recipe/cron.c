@@ -70,10 +70,14 @@ static void on_release(Cron *c, Effects *effects)
                 if (!c->unsure && (!c->attached || !c->under_way))
                         cron_next_released(c, effects, "nothing was claimed");
                 break; /* else on the reply */
+        case CRON_FAILED: /* what was refused was not made */
+                cron_next_released(c, effects, "nothing was claimed");
+                break;
+        case CRON_RELEASED: /* asked once more, and answered */
+                effects_append(effects, EFFECT_RELEASED);
+                break;
         case CRON_LOST:
         case CRON_ENDING:
-        case CRON_RELEASED:
-        case CRON_FAILED:
                 break;
         }
 }

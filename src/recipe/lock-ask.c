@@ -13,7 +13,7 @@ void lock_ask_enter(Lock *l, enum LockState state, Effects *effects, const char 
 {
         if (state == l->state)
                 return;
-        assert(l->state != LOCK_FAILED);
+        assert(l->state != LOCK_FAILED || state == LOCK_LEAVE);
         assert(state != LOCK_HELD || l->state == LOCK_CLAIM);
         assert(l->state != LOCK_LOST || state == LOCK_CLEAN);
         snprintf(effects_append(effects, EFFECT_TRACE)->trace.text, sizeof((Effect){0}.trace.text),

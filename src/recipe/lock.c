@@ -232,6 +232,19 @@ static void on_cleaned(Lock *l, const Event *event, Effects *effects)
 
 /* --- events ------------------------------------------------------------------------------------- */
 
+static void on_refused(Lock *l, const Event *event, Effects *effects)
+{
+        if (l->state != LOCK_CLAIM) {
+                lock_ask_later(l, event->now_usec);
+                return;
+        }
+        l->claim_maybe = false;
+        if (l->want)
+                lock_ask_fail(l, effects, event->reply.outcome, l->record);
+        else
+                lock_ask_leave(l, effects, "not wanted any more");
+}
+
 static void on_reply(Lock *l, const Event *event, Effects *effects)
 {
         if (event->reply.tag != l->tag || !l->under_way)
@@ -263,10 +276,7 @@ static void on_reply(Lock *l, const Event *event, Effects *effects)
         case OUTCOME_DENIED:
         case OUTCOME_REFUSED:
         case OUTCOME_NO_CHILDREN:
-                if (l->state == LOCK_CLAIM)
-                        lock_ask_fail(l, effects, event->reply.outcome, l->record);
-                else
-                        lock_ask_later(l, event->now_usec);
+                on_refused(l, event, effects);
                 break;
         }
 }
@@ -311,6 +321,7 @@ static void on_release(Lock *l, Effects *effects)
                 lock_ask_released(l, effects, "nothing was asked for");
                 break;
         case LOCK_QUEUE:
+        case LOCK_FAILED:
                 lock_ask_leave(l, effects, "released");
                 break;
         case LOCK_HELD:
@@ -326,7 +337,6 @@ static void on_release(Lock *l, Effects *effects)
                 break;
         case LOCK_LOST: /* EVENT_DEAD is still to come */
         case LOCK_LEAVE:
-        case LOCK_FAILED:
                 break;
         }
 }

@@ -7,7 +7,9 @@
  * tree to be stopped while the hold is still good. When lease.h says that the claim is lost: stop the
  * tree, and once it is proved dead pass EVENT_DEAD, after which the machine cleans up and asks again
  * (it joins the queue anew). EVENT_RELEASE says that no tree runs and that nothing is wanted any
- * more; EFFECT_RELEASED answers it. */
+ * more; EFFECT_RELEASED answers it. After EFFECT_FAILED nothing is asked for until EVENT_RELEASE, which takes back what
+ * was made so far; once it is answered EVENT_START tries anew. Several machines may share a session, and
+ * want the same: what is whose they tell by the id of each, never by the session alone. */
 #pragma once
 
 #include "recipe/claim.h"

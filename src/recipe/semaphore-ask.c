@@ -61,7 +61,7 @@ void semaphore_ask_enter(Semaphore *s, enum SemaphoreState state, Effects *effec
 {
         if (state == s->state)
                 return;
-        assert(s->state != SEMAPHORE_FAILED);
+        assert(s->state != SEMAPHORE_FAILED || state == SEMAPHORE_LEAVE);
         assert(state != SEMAPHORE_HELD || s->state == SEMAPHORE_CLAIM);
         assert(s->state != SEMAPHORE_LOST || state == SEMAPHORE_CLEAN);
         assert(state != SEMAPHORE_RELEASED || !s->claim_maybe);

@@ -225,11 +225,26 @@ static void on_answer(Semaphore *s, const Event *event, Effects *effects)
         }
 }
 
+static void on_refused(Semaphore *s, const Event *event, Effects *effects)
+{
+        if (s->state == SEMAPHORE_CLEAN) {
+                semaphore_ask_later(s, event->now_usec);
+                return;
+        }
+        s->claim_maybe = false;
+        if (s->want)
+                semaphore_ask_fail(s, effects, event->reply.outcome, s->records);
+        else
+                leave(s, effects, "not wanted any more");
+}
+
 static void on_reply(Semaphore *s, const Event *event, Effects *effects)
 {
         if (event->reply.tag != s->tag || !s->under_way)
                 return;
         s->under_way = false;
+        if (s->state == SEMAPHORE_FAILED)
+                return;
         switch (event->reply.outcome) {
         case OUTCOME_OK:
         case OUTCOME_NO_NODE:
@@ -246,10 +261,7 @@ static void on_reply(Semaphore *s, const Event *event, Effects *effects)
         case OUTCOME_DENIED:
         case OUTCOME_REFUSED:
         case OUTCOME_NO_CHILDREN:
-                if (s->state == SEMAPHORE_CLEAN)
-                        semaphore_ask_later(s, event->now_usec);
-                else
-                        semaphore_ask_fail(s, effects, event->reply.outcome, s->records);
+                on_refused(s, event, effects);
                 break;
         }
 }
@@ -372,6 +384,7 @@ static void on_release(Semaphore *s, Effects *effects)
         case SEMAPHORE_LEASES:
         case SEMAPHORE_FULL:
         case SEMAPHORE_LEASE:
+        case SEMAPHORE_FAILED:
                 leave(s, effects, "not wanted any more");
                 break;
         case SEMAPHORE_CLAIM:
@@ -383,7 +396,6 @@ static void on_release(Semaphore *s, Effects *effects)
                 break;
         case SEMAPHORE_LOST: /* EVENT_DEAD is still to come */
         case SEMAPHORE_LEAVE:
-        case SEMAPHORE_FAILED:
                 break;
         }
 }
@@ -425,8 +437,6 @@ void semaphore_step(Semaphore *s, const Event *event, Effects *effects)
 {
         enum ContendNews locks, leases;
 
-        if (s->state == SEMAPHORE_FAILED)
-                return;
         locks = contend_step(&s->locks, event, effects);
         leases = contend_step(&s->leases, event, effects);
         offer_to_janitor(s, event, effects);
@@ -466,8 +476,6 @@ uint64_t semaphore_step_deadline(const Semaphore *s)
 {
         uint64_t own = s->attached && !s->under_way ? s->retry_usec : USEC_INFINITY;
 
-        if (s->state == SEMAPHORE_FAILED)
-                return USEC_INFINITY;
         own = MIN(own, janitor_deadline(&s->janitor));
         return MIN(own, MIN(contend_deadline(&s->locks), contend_deadline(&s->leases)));
 }

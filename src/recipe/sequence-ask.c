@@ -16,7 +16,7 @@ void sequence_ask_enter(Sequence *s, enum SequenceState state, Effects *effects,
 {
         if (state == s->state)
                 return;
-        assert(s->state != SEQUENCE_FAILED);
+        assert(s->state != SEQUENCE_FAILED || !s->want);
         assert(state != SEQUENCE_HELD || s->state == SEQUENCE_CLAIM);
         assert(s->state != SEQUENCE_LOST || state == SEQUENCE_CLEAN);
         snprintf(effects_append(effects, EFFECT_TRACE)->trace.text, sizeof((Effect){0}.trace.text),
@@ -112,7 +112,10 @@ void sequence_ask_claim(Sequence *s, uint64_t number, Effects *effects)
         s->number = number;
         s->claim_maybe = s->node_lives = s->ticket_maybe = true;
         s->claim.ops[0] = (Op){.kind = OP_DELETE, .path = s->ticket, .version = VERSION_ANY};
+        /* Its data tells it from that of another unit of our session. */
         s->claim.ops[1] = (Op){.kind = OP_CREATE, .mode = CREATE_EPHEMERAL, .path = s->claim.node};
+        s->claim.ops[1].data = claim_id(&s->claim);
+        s->claim.ops[1].data_len = strlen(s->claim.ops[1].data);
         claim_add_create_ops(&s->claim, 2);
         ask_multi(s, effects, s->claim.ops, s->claim.n_ops);
 }

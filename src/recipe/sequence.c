@@ -172,11 +172,20 @@ static void cleaned(Sequence *s, Effects *effects)
         sequence_ask_next(s, effects, "nothing of the claim is left");
 }
 
+/* Other units of our session take numbers, too. */
+static bool is_own_node(const Sequence *s, const Reply *reply)
+{
+        const char *id = claim_id(&s->claim);
+
+        return reply->outcome == OUTCOME_OK && reply->stat.ephemeral_owner == s->session_id &&
+                reply->data_len == strlen(id) && memcmp(reply->data, id, reply->data_len) == 0;
+}
+
 /* The grant was gone (never made, or taken away after a long silence), so the multi did nothing; a
  * node of ours may still stand. By now the number may be another's: look whose it is. */
 static void on_clean_looked(Sequence *s, const Event *event, Effects *effects)
 {
-        if (event->reply.outcome == OUTCOME_OK && event->reply.stat.ephemeral_owner == s->session_id) {
+        if (is_own_node(s, &event->reply)) {
                 s->clean_step = SEQUENCE_CLEAN_NODE;
                 sequence_ask(s, effects, REQUEST_DELETE, s->claim.node);
         } else {
@@ -197,7 +206,7 @@ static void on_cleaned(Sequence *s, const Event *event, Effects *effects)
                 sequence_ask_next(s, effects, "the node is gone already");
         } else if (outcome == OUTCOME_NO_NODE && s->node_lives && !s->claim.node_gone) {
                 s->clean_step = SEQUENCE_CLEAN_LOOK;
-                sequence_ask(s, effects, REQUEST_EXISTS, s->claim.node);
+                sequence_ask(s, effects, REQUEST_GET, s->claim.node);
         } else if (outcome == OUTCOME_NO_NODE) {
                 cleaned(s, effects);
         } else {
@@ -303,6 +312,21 @@ static const char *path_asked(const Sequence *s)
         return s->pool;
 }
 
+/* Nothing of what was asked was done. */
+static void on_refused(Sequence *s, const Event *event, Effects *effects)
+{
+        if (s->state == SEQUENCE_CLAIM)
+                s->claim_maybe = false;
+        if (s->state == SEQUENCE_TICKET)
+                s->ticket_maybe = false;
+        if (s->state == SEQUENCE_CLEAN || (s->state == SEQUENCE_POOL && !s->want))
+                sequence_ask_later(s, event->now_usec);
+        else if (s->want)
+                sequence_ask_fail(s, effects, event->reply.outcome, path_asked(s));
+        else
+                sequence_ask_next(s, effects, "not wanted any more");
+}
+
 static void on_reply(Sequence *s, const Event *event, Effects *effects)
 {
         if (event->reply.tag != s->tag || !s->under_way)
@@ -336,10 +360,7 @@ static void on_reply(Sequence *s, const Event *event, Effects *effects)
         case OUTCOME_DENIED:
         case OUTCOME_REFUSED:
         case OUTCOME_NO_CHILDREN:
-                if (s->state == SEQUENCE_CLEAN)
-                        sequence_ask_later(s, event->now_usec);
-                else
-                        sequence_ask_fail(s, effects, event->reply.outcome, path_asked(s));
+                on_refused(s, event, effects);
                 break;
         }
 }
@@ -422,8 +443,16 @@ static void on_release(Sequence *s, Effects *effects)
                 else
                         sequence_ask_next(s, effects, "released");
                 break;
-        case SEQUENCE_RELEASED:
         case SEQUENCE_FAILED:
+                if (!s->ticket_made && !s->ticket_maybe) {
+                        sequence_ask_released(s, effects, "nothing was made");
+                        break;
+                }
+                sequence_ask_enter(s, SEQUENCE_POOL, effects, "released"); /* where ATTACHED goes on, too */
+                sequence_ask_next(s, effects, "released");
+                break;
+        case SEQUENCE_RELEASED: /* asked once more, and answered */
+                effects_append(effects, EFFECT_RELEASED);
                 break;
         }
 }

@@ -380,6 +380,7 @@ void successor_stop(Successor *s)
         s->kind = SUCCESSOR_UNKNOWN;
         s->read_record = s->read_list = s->is_crowded = s->await = false;
         s->n_sights = 0;
+        s->refused = OUTCOME_OK;
         s->retry_usec = USEC_INFINITY;
 }
 

@@ -101,7 +101,7 @@ static void lose_session(Fixture *f, Actor *a)
         step(f, a, (Event){.kind = EVENT_SESSION, .session = {.change = SESSION_EXPIRED}});
 }
 
-static Actor *begin(Fixture *f, size_t i, SequenceConfig config)
+static Actor *begin_in(Fixture *f, size_t i, int64_t session, SequenceConfig config)
 {
         Actor *a = &f->actors[i];
         char id[8];
@@ -114,9 +114,14 @@ static Actor *begin(Fixture *f, size_t i, SequenceConfig config)
         config.max = config.max ? config.max : UINT64_MAX - 1;
         config.prefer = config.prefer ? config.prefer : UINT64_MAX;
         assert_int_equal(sequence_init(&a->sequence, &config), 0);
-        attach(f, a, 100 + (int64_t)i);
+        attach(f, a, session);
         step(f, a, (Event){.kind = EVENT_START});
         return a;
+}
+
+static Actor *begin(Fixture *f, size_t i, SequenceConfig config)
+{
+        return begin_in(f, i, 100 + (int64_t)i, config);
 }
 
 static void deliver(Fixture *f, Actor *a, Reply reply, uint64_t sent)
@@ -554,6 +559,28 @@ static void a_znode_deleted_by_hand_is_not_deleted_again(void **state)
         assert_false(fake_has(&f->fake, RECORDS "/1"));
 }
 
+static void a_number_of_another_unit_of_our_session_is_left_alone(void **state)
+{
+        Fixture *f = *state;
+        Actor *a = begin(f, 0, (SequenceConfig){0}), *b;
+
+        settle(f);
+        fake_delete(&f->fake, RECORDS "/1/id0-0"); /* all that says that it is ours */
+        fake_delete(&f->fake, RECORDS "/1");
+        fake_delete(&f->fake, POOL "/1");
+        b = begin_in(f, 1, a->session, (SequenceConfig){0});
+        settle(f);
+        assert_int_equal(b->sequence.number, 1);
+        a->held = false;
+        claim_lose(&a->sequence.claim, "the record of ours: no such znode");
+        step(f, a, (Event){.kind = EVENT_DEAD});
+        settle(f);
+        assert_true(a->held);
+        assert_int_equal(a->sequence.number, 2);
+        assert_true(fake_has(&f->fake, POOL "/1"));
+        assert_true(fake_has(&f->fake, RECORDS "/1"));
+}
+
 static void a_record_taken_away_leaves_no_node_of_ours_behind(void **state)
 {
         Fixture *f = *state;
@@ -620,7 +647,37 @@ static void a_refusal_fails_with_the_path(void **state)
                 assert_non_null(strstr(a->text, "/zksup"));
                 assert_non_null(strstr(a->text, "denied"));
                 step(f, a, (Event){.kind = EVENT_RELEASE});
-                assert_false(a->has_request);
+                settle(f);
+                assert_true(a->released);
+                nothing_but_the_parents_is_left(f);
+                step(f, a, (Event){.kind = EVENT_START}); /* what was refused may be granted now */
+                settle(f);
+                assert_true(a->held);
+        }
+}
+
+static void a_refusal_after_the_release_is_no_failure(void **state)
+{
+        Fixture *f = *state;
+
+        for (int at = 0; at < 8; at++) {
+                Actor *a;
+
+                tear_down(state);
+                set_up(state);
+                f = *state;
+                a = begin(f, 0, (SequenceConfig){0});
+                for (int i = 0; i < at; i++)
+                        answer(f, a);
+                step(f, a, (Event){.kind = EVENT_RELEASE});
+                if (a->has_request) {
+                        a->has_request = false;
+                        deliver(f, a, (Reply){.tag = a->request.tag, .outcome = OUTCOME_DENIED}, f->now);
+                }
+                settle(f);
+                assert_false(a->failed);
+                assert_true(a->released);
+                nothing_but_the_parents_is_left(f);
         }
 }
 
@@ -961,9 +1018,11 @@ int main(void)
                 T(a_loss_that_is_given_up_is_cleaned_and_asked_again_on_start_only),
                 T(a_znode_deleted_by_hand_is_not_deleted_again),
                 T(a_record_taken_away_leaves_no_node_of_ours_behind),
+                T(a_number_of_another_unit_of_our_session_is_left_alone),
                 T(a_znode_deleted_by_hand_is_found_at_the_release),
                 T(a_claim_answered_too_late_is_given_back),
                 T(a_refusal_fails_with_the_path),
+                T(a_refusal_after_the_release_is_no_failure),
                 T(a_release_while_asking_takes_the_ticket_back),
                 T(a_release_without_contact_waits_for_it),
                 T(an_empty_pool_collected_by_the_server_is_made_again),
