@@ -2,6 +2,7 @@
  * there, for every piece of the body, and when all of it is there; a suspended one again when it is resumed. */
 #include <errno.h>
 #include <string.h>
+#include "api/metrics.h"
 #include "api/server-private.h"
 #include "util/log.h"
 
@@ -152,15 +153,10 @@ void request_forget_cache(Door *door)
         door->cache = (AnswerCache){0};
 }
 
-static bool wants_openmetrics(const char *accept)
-{
-        return accept && strstr(accept, "application/openmetrics-text");
-}
-
 static bool is_cached(const Door *door, const RouterRequest *r)
 {
         return door->cache.response && strcmp(r->method, "GET") == 0 && strcmp(r->target, door->cache.target) == 0 &&
-                wants_openmetrics(r->accept) == door->cache.openmetrics;
+                metrics_wants_openmetrics(r->accept) == door->cache.openmetrics;
 }
 
 /* Sends a large answer, and remembers it for the rest of this turn. */
@@ -176,7 +172,7 @@ static enum MHD_Result send_cached(Request *request, struct MHD_Connection *conn
         *cache = (AnswerCache){.response = response,
                 .target = strdup(r->target),
                 .status = reply->status,
-                .openmetrics = wants_openmetrics(r->accept)};
+                .openmetrics = metrics_wants_openmetrics(r->accept)};
         if (cache->target)
                 return send_response(connection, cache->status, cache->response);
         return MHD_NO;

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include "api/metrics.h"
 
 static void get_health(Router *r)
 {
@@ -10,28 +11,52 @@ static void get_health(Router *r)
                 text_buffer_puts(&r->reply->body, "ok\n");
 }
 
-/* Whether UNIT is as it is wanted; what is not wanted is ready as it is. */
+static bool waits_for_schedule(const SnapshotUnit *unit)
+{
+        for (size_t i = 0; i < unit->n_gates; i++)
+                if (strcmp(unit->gates[i].kind, "schedule") == 0)
+                        return true;
+        return false;
+}
+
+/* Whether UNIT is as it is wanted. What is not wanted, what has done its work, and a job between two ticks is. */
 static bool is_ready(const SnapshotUnit *unit)
 {
-        return strcmp(unit->want, "up") != 0 || unit->ready;
+        return strcmp(unit->want, "up") != 0 || unit->ready || strcmp(unit->state, "finished") == 0 ||
+                (strcmp(unit->state, "gate") == 0 && waits_for_schedule(unit));
+}
+
+static void text_problem(Router *r, unsigned status, const char *text)
+{
+        r->reply->status = status;
+        text_buffer_printf(&r->reply->body, "%s\n", text);
 }
 
 static void get_ready(Router *r)
 {
+        const char *name;
         const Snapshot *s;
-        bool attached, ready;
+        bool ready;
 
-        if (!router_is_get(r) || !router_parameters_are(r, NULL))
+        if (!router_is_get(r) || !router_parameters_are(r, "unit"))
                 return;
+        name = router_parameter(r, "unit");
         s = r->ops->snapshot(r->userdata);
-        attached = ready = strcmp(s->session.state, "attached") == 0;
-        if (!attached)
+        if (name && !router_find_unit(s, name)) {
+                text_problem(r, 404, "there is no such unit");
+                return;
+        }
+        ready = strcmp(s->session.state, "attached") == 0;
+        if (!ready)
                 text_buffer_printf(&r->reply->body, "session: %s\n", s->session.state);
-        for (size_t i = 0; i < s->n_units; i++)
-                if (!is_ready(&s->units[i])) {
-                        ready = false;
-                        text_buffer_printf(&r->reply->body, "unit %s: %s\n", s->units[i].name, s->units[i].state);
-                }
+        for (size_t i = 0; i < s->n_units; i++) {
+                const SnapshotUnit *unit = &s->units[i];
+
+                if ((name && strcmp(unit->name, name) != 0) || is_ready(unit))
+                        continue;
+                ready = false;
+                text_buffer_printf(&r->reply->body, "unit %s: %s\n", unit->name, unit->state);
+        }
         if (ready)
                 text_buffer_puts(&r->reply->body, "ok\n");
         else
@@ -51,12 +76,6 @@ static const SnapshotUnit *find_only_sequence(const Snapshot *s, size_t *n)
                                 break;
                         }
         return found;
-}
-
-static void text_problem(Router *r, unsigned status, const char *text)
-{
-        r->reply->status = status;
-        text_buffer_printf(&r->reply->body, "%s\n", text);
 }
 
 static void get_sequence(Router *r)
@@ -83,6 +102,18 @@ static void get_sequence(Router *r)
                 text_buffer_printf(&r->reply->body, "%" PRIu64 "\n", unit->sequence);
 }
 
+static void get_metrics(Router *r)
+{
+        bool openmetrics = metrics_wants_openmetrics(r->request->accept);
+        MetricsProcess process;
+
+        if (!router_is_get(r) || !router_parameters_are(r, NULL))
+                return;
+        metrics_process_read(&process);
+        r->reply->type = openmetrics ? METRICS_OPENMETRICS : METRICS_TEXT;
+        metrics_render(&r->reply->body, r->ops->snapshot(r->userdata), &process, openmetrics);
+}
+
 void router_public(const ApiOps *ops, void *userdata, const RouterRequest *request, RouterReply *reply)
 {
         const char *what;
@@ -98,6 +129,8 @@ void router_public(const ApiOps *ops, void *userdata, const RouterRequest *reque
                 get_ready(&r);
         else if (strcmp(what, "sequence") == 0)
                 get_sequence(&r);
+        else if (strcmp(what, "metrics") == 0)
+                get_metrics(&r);
         else
                 router_no_such_path(&r);
         router_end(&r);

@@ -42,6 +42,7 @@ static unsigned status_of(int error)
         case EAGAIN:
         case ENOMEM:
         case ENOTCONN:
+        case ESHUTDOWN:
         case ETIMEDOUT:
                 return 503;
         default:
@@ -174,13 +175,20 @@ static void get_session(Router *r)
                 render_session(&r->reply->body, r->ops->snapshot(r->userdata));
 }
 
-static void render_log(TextBuffer *out, const char *name, const TextBuffer *text)
+static void render_log(Router *r, const char *name, const TextBuffer *text)
 {
-        JsonText j = {.out = out};
+        JsonText j = {.out = &r->reply->body};
         const char *p = text->data, *end = p ? p + text->len : p;
 
         json_text_begin(&j, NULL, '{');
         json_text_string(&j, "unit", name);
+        if (r->ops->log_source) {
+                ApiLogSource source = {0};
+
+                r->ops->log_source(r->userdata, name, &source);
+                json_text_number(&j, "total", source.total);
+                json_text_bool(&j, "journal", source.journal);
+        }
         json_text_begin(&j, "lines", '[');
         while (p < end) {
                 const char *newline = memchr(p, '\n', (size_t)(end - p)), *stop = newline ? newline : end;
@@ -211,7 +219,7 @@ static void get_log(Router *r, const char *name)
         if (error < 0)
                 router_refuse(r->reply, error, problem);
         else
-                render_log(&r->reply->body, name, &text);
+                render_log(r, name, &text);
 }
 
 static void command(Router *r, const char *name, enum ApiCommand command)
@@ -239,6 +247,22 @@ static void command(Router *r, const char *name, enum ApiCommand command)
                 show_unit(r, name);
 }
 
+/* A file with problems is a conflict between what is asked for and what is there, not a bad request. */
+static void refuse_reload(Router *r, int error, const TextBuffer *problems)
+{
+        const char *text = problems->data ? problems->data : "";
+        char sentence[ROUTER_PROBLEM_MAX];
+        JsonText j = {.out = &r->reply->body};
+
+        snprintf(sentence, sizeof(sentence), "not reloaded, everything stays as it was: %.*s",
+                (int)MIN(strcspn(text, "\n"), 300U), text);
+        r->reply->status = error == -ESHUTDOWN || error == -ENOMEM ? 503 : 409;
+        json_text_begin(&j, NULL, '{');
+        json_text_string(&j, "error", sentence);
+        json_text_string(&j, "problems", text);
+        json_text_end(&j, '}');
+}
+
 static void post_reload(Router *r)
 {
         __attribute__((cleanup(text_buffer_deinit_cleanup))) TextBuffer summary = {0};
@@ -249,14 +273,12 @@ static void post_reload(Router *r)
         if (!is_post(r) || !router_parameters_are(r, NULL) || !body_is_empty(r))
                 return;
         error = r->ops->reload(r->userdata, &summary, &problems);
-        if (error < 0)
-                r->reply->status = 409;
+        if (error < 0) {
+                refuse_reload(r, error, &problems);
+                return;
+        }
         json_text_begin(&j, NULL, '{');
-        if (error < 0)
-                json_text_string(&j, "error",
-                        "the configuration has problems, and nothing was changed; mend what is named and reload again");
         json_text_string(&j, "summary", summary.data ? summary.data : "");
-        json_text_string(&j, "problems", problems.data ? problems.data : "");
         json_text_end(&j, '}');
 }
 

@@ -33,14 +33,14 @@ enum ApiCommand {
         API_COMMAND_COUNT,
 };
 
-/* Those that return int return 0, or a negative errno with a sentence (what, and the remedy) in PROBLEM: -ENOENT (no such
- * unit), -EBUSY, -EINVAL, -EOPNOTSUPP (it has nothing to step down from), ... */
 /* Besides the lines of GET .../log: "total" and "journal" of its answer. */
 typedef struct ApiLogSource {
         uint64_t total; /* lines printed so far: what is new since the last answer is the difference */
         bool journal;   /* they are to be looked for in the journal, under the unit's name */
 } ApiLogSource;
 
+/* Those that return int return 0, or a negative errno with a sentence (what, and the remedy) in PROBLEM: -ENOENT (no such
+ * unit), -EBUSY, -EINVAL, -EOPNOTSUPP (it has nothing to step down from), ... */
 typedef struct ApiOps {
         const Snapshot *(*snapshot)(void *userdata);
         int (*command)(void *userdata, const char *unit, enum ApiCommand command, int signal, char *problem,
