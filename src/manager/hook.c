@@ -49,7 +49,7 @@ static void on_ready(Hook *hook)
                 hook->started = true;
                 return;
         }
-        log_error("%s: cannot start: %s", hook->name, strerror(-r));
+        log_unit_error(hook->name, "cannot start: %s", strerror(-r));
         end(hook);
 }
 
@@ -60,11 +60,11 @@ static void on_exited(Hook *hook, const SpawnEvent *event)
         streams_end_run(hook->config.streams);
         hook->ok = event->code == CLD_EXITED && event->status == 0;
         if (event->code != CLD_EXITED)
-                log_warning("%s: killed by %s", hook->name, signal_to_string(event->status, name));
+                log_unit_warning(hook->name, "killed by %s", signal_to_string(event->status, name));
         else if (event->status)
-                log_warning("%s: exited with status %d", hook->name, event->status);
+                log_unit_warning(hook->name, "exited with status %d", event->status);
         else
-                log_info("%s: done", hook->name);
+                log_unit_info(hook->name, "done");
 }
 
 static void on_stopping(Hook *hook, enum WireWhy why)
@@ -90,10 +90,10 @@ static void on_spawn(Spawn *spawn, const SpawnEvent *event, void *userdata)
                 on_ready(hook);
                 break;
         case SPAWN_STARTED:
-                log_info("%s: started as process %d", hook->name, (int)event->pid);
+                log_unit_info(hook->name, "started as process %d", (int)event->pid);
                 break;
         case SPAWN_EXEC_FAILED:
-                log_error("%s: cannot execute '%s': %s", hook->name, hook->config.argv[0], strerror(event->error));
+                log_unit_error(hook->name, "cannot execute '%s': %s", hook->config.argv[0], strerror(event->error));
                 break;
         case SPAWN_EXITED:
                 on_exited(hook, event);
@@ -106,7 +106,7 @@ static void on_spawn(Spawn *spawn, const SpawnEvent *event, void *userdata)
                 end(hook);
                 break;
         case SPAWN_GUARD_LOST:
-                log_error("%s: its guard was killed or stopped", hook->name);
+                log_unit_error(hook->name, "its guard was killed or stopped");
                 hook->stopping = true;
                 if (!hook->started)
                         end(hook); /* else EMPTY follows */
@@ -121,7 +121,7 @@ static void on_timer(void *userdata)
         Hook *hook = userdata;
         char text[DURATION_STRING_MAX];
 
-        log_warning("%s: not done after %s, it is stopped", hook->name,
+        log_unit_warning(hook->name, "not done after %s, it is stopped",
                 duration_to_string(hook->config.timeout_usec, text));
         hook_stop(hook, false);
 }
@@ -184,7 +184,7 @@ void hook_start(Hook *hook, const SpawnStart *start)
         hook->started = hook->stopping = hook->ok = false;
         r = spawn_new(&hook->spawn, hook->event, hook->reaper, hook->page, &config, on_spawn, hook);
         if (r < 0) {
-                log_error("%s: cannot start its guard: %s", hook->name, strerror(-r));
+                log_unit_error(hook->name, "cannot start its guard: %s", strerror(-r));
                 end(hook);
                 return;
         }

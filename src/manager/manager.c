@@ -187,7 +187,9 @@ static void on_attached(Manager *manager, const Event *event)
                 give_up(manager, UNIT_EXIT_FAILURE);
                 return;
         }
-        log_info("connected to %s, session 0x%llx, timeout %s", client_server(manager->client),
+        log_write_fields(LOG_LEVEL_INFO,
+                &(LogFields){.event = LOG_EVENT_CONNECTED, .session = (uint64_t)event->session.id},
+                "connected to %s, session 0x%llx, timeout %s", client_server(manager->client),
                 (unsigned long long)event->session.id, duration_to_string(timing.session_usec, text));
         timer_set(&manager->complaint, USEC_INFINITY);
         manager->timing = timing;
@@ -213,7 +215,8 @@ static void on_complaint(void *userdata)
 
         if (manager->finished)
                 return;
-        log_warning("no ensemble for %s, still trying: %s",
+        log_write_fields(LOG_LEVEL_WARNING, &(LogFields){.event = LOG_EVENT_NO_ENSEMBLE},
+                "no ensemble for %s, still trying: %s",
                 duration_to_string((now - manager->alone_since_usec) / USEC_PER_SEC * USEC_PER_SEC, text),
                 failures && *failures ? failures : "no answer yet");
         if (!manager->handler)
@@ -248,11 +251,15 @@ static void on_session(Manager *manager, const Event *event)
                 on_attached(manager, event);
                 break;
         case SESSION_SUSPENDED:
-                log_warning("no contact with the ensemble");
+                log_write_fields(LOG_LEVEL_WARNING,
+                        &(LogFields){.event = LOG_EVENT_NO_CONTACT, .session = (uint64_t)event->session.id},
+                        "no contact with the ensemble");
                 begin_to_complain(manager);
                 break;
         case SESSION_EXPIRED:
-                log_warning("the session has expired");
+                log_write_fields(LOG_LEVEL_WARNING,
+                        &(LogFields){.event = LOG_EVENT_SESSION_EXPIRED, .session = (uint64_t)event->session.id},
+                        "the session has expired");
                 break;
         case SESSION_CLOSED:
                 log_debug("the session is closed");
@@ -275,11 +282,13 @@ static void on_client(void *userdata, const ClientEvent *event)
                 on_session(manager, event->event);
                 break;
         case CLIENT_NO_ENSEMBLE:
-                log_error("no ensemble within the connect timeout: %s", event->text);
+                log_write_fields(LOG_LEVEL_ERROR, &(LogFields){.event = LOG_EVENT_NO_ENSEMBLE, .reason = event->text},
+                        "no ensemble within the connect timeout: %s", event->text);
                 give_up(manager, UNIT_EXIT_NO_ENSEMBLE);
                 break;
         case CLIENT_DENIED:
-                log_error("refused by the ensemble: %s", event->text);
+                log_write_fields(LOG_LEVEL_ERROR, &(LogFields){.event = LOG_EVENT_REFUSED, .reason = event->text},
+                        "refused by the ensemble: %s", event->text);
                 give_up(manager, UNIT_EXIT_REFUSED);
                 break;
         }

@@ -25,6 +25,12 @@ void unit_hold_lease_low(Unit *unit)
 
 /* --- the gate ----------------------------------------------------------------------------------- */
 
+/* Also as one of several holds. */
+static bool is_leadership(const char *hold)
+{
+        return strstr(hold, "leadership '") != NULL;
+}
+
 static void on_gate_opened(Unit *unit, const GateEvent *event)
 {
         timer_set(&unit->wait_timer, USEC_INFINITY);
@@ -33,7 +39,12 @@ static void on_gate_opened(Unit *unit, const GateEvent *event)
         unit->token = event->token;
         unit->deadline_usec = event->deadline_usec;
         unit_snapshot_end_wait(unit);
-        log_info("%s: holds %s, fencing token %" PRId64, unit->config.name, event->text, event->token);
+        if (is_leadership(event->text))
+                unit_log(unit, LOG_LEVEL_INFO, LEADERSHIP_WON, NULL, "holds %s, fencing token %" PRId64, event->text,
+                        event->token);
+        else
+                unit_log(unit, LOG_LEVEL_INFO, HOLD_ACQUIRED, NULL, "holds %s, fencing token %" PRId64, event->text,
+                        event->token);
         unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_OPEN});
 }
 
@@ -55,9 +66,9 @@ void unit_hold_on_wait_timer(void *userdata)
                 return;
         }
         if (unit->config.wait_usec == 0)
-                log_error("%s: no %s without waiting", unit->config.name, gate_noun(unit->gate));
+                unit_log(unit, LOG_LEVEL_ERROR, NOT_ACQUIRED, NULL, "no %s without waiting", gate_noun(unit->gate));
         else
-                log_error("%s: no %s within --wait %s", unit->config.name, gate_noun(unit->gate),
+                unit_log(unit, LOG_LEVEL_ERROR, NOT_ACQUIRED, NULL, "no %s within --wait %s", gate_noun(unit->gate),
                         duration_to_string(unit->config.wait_usec, text));
         if (!client_is_attached(unit->context.client)) {
                 end_wait(unit);
@@ -73,7 +84,7 @@ static void on_gate_waiting(Unit *unit, const char *text)
 {
         if (strcmp(unit->waiting, text) != 0) {
                 snprintf(unit->waiting, sizeof(unit->waiting), "%s", text);
-                log_info("%s: waiting: %s", unit->config.name, text);
+                log_unit_info(unit->config.name, "waiting: %s", text);
                 unit_tell(unit, (UnitNews){.kind = UNIT_NEWS_STATUS, .text = text});
                 unit_changed(unit);
         }
@@ -109,7 +120,12 @@ void unit_hold_on_gate(void *userdata, const GateEvent *event)
                         unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_RESUMED});
                 break;
         case GATE_LOST:
-                log_warning("%s: %s is lost: %s", unit->config.name, unit->hold, event->text);
+                if (is_leadership(unit->hold))
+                        unit_log(unit, LOG_LEVEL_WARNING, LEADERSHIP_LOST, event->text, "%s is lost: %s", unit->hold,
+                                event->text);
+                else
+                        unit_log(unit, LOG_LEVEL_WARNING, HOLD_LOST, event->text, "%s is lost: %s", unit->hold,
+                                event->text);
                 if (unit->spawn)
                         spawn_disown(unit->spawn);
                 if (unit->lead)
@@ -117,7 +133,8 @@ void unit_hold_on_gate(void *userdata, const GateEvent *event)
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GATE_LOST});
                 break;
         case GATE_YIELD:
-                log_info("%s: gives %s back: %s", unit->config.name, unit->hold, event->text);
+                unit_log(unit, LOG_LEVEL_INFO, HOLD_RETURNED, event->text, "gives %s back: %s", unit->hold,
+                        event->text);
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_YIELD});
                 break;
         case GATE_CLOSED:
@@ -132,11 +149,16 @@ void unit_hold_on_gate(void *userdata, const GateEvent *event)
                 break;
         case GATE_FAILED:
                 if (event->outcome == OUTCOME_OK) {
-                        log_info("%s: %s", unit->config.name, event->text);
+                        log_unit_info(unit->config.name, "%s", event->text);
                         unit_gate_failed(unit, event->status);
                         break;
                 }
-                log_error("%s: cannot get the %s: %s", unit->config.name, gate_noun(unit->gate), event->text);
+                if (event->outcome == OUTCOME_DENIED)
+                        unit_log(unit, LOG_LEVEL_ERROR, REFUSED, event->text, "cannot get the %s: %s",
+                                gate_noun(unit->gate), event->text);
+                else
+                        unit_log(unit, LOG_LEVEL_ERROR, UNIT_FAILED, event->text, "cannot get the %s: %s",
+                                gate_noun(unit->gate), event->text);
                 unit_gate_failed(unit, event->outcome == OUTCOME_DENIED ? UNIT_EXIT_REFUSED : UNIT_EXIT_FAILURE);
                 break;
         }
@@ -256,16 +278,17 @@ void unit_hold_wedge(Unit *unit, enum UnitOnUnkillable what)
 
         switch (what) {
         case UNIT_ON_UNKILLABLE_HOLD:
-                log_error("%s: its processes do not die of SIGKILL (disk sleep?); %s", unit->config.name,
+                unit_log(unit, LOG_LEVEL_ERROR, UNIT_WEDGED, NULL,
+                        "its processes do not die of SIGKILL (disk sleep?); %s",
                         is_ours ? "nobody else may start" :
                                   "the hold is lost, and others may start once the lease has run out");
                 if (unit->gate)
                         gate_wedge(unit->gate);
                 break;
         case UNIT_ON_UNKILLABLE_TAKEOVER:
-                log_error("%s: its processes do not die of SIGKILL (disk sleep?); others may start once the lease "
-                          "has run out",
-                        unit->config.name);
+                unit_log(unit, LOG_LEVEL_ERROR, UNIT_WEDGED, NULL,
+                        "its processes do not die of SIGKILL (disk sleep?); others may start once the lease has run "
+                        "out");
                 if (unit->gate)
                         gate_abandon(unit->gate, "its processes do not die");
                 break;

@@ -61,6 +61,16 @@ struct Unit {
         size_t n_pending;
         bool stepping;
 };
+/* A line about the unit that operators act on, with the hold that it is about in fields of their own. */
+#define unit_log(u, level, what, why, ...)                                                                   \
+        log_write_fields(level,                                                                              \
+                &(LogFields){.event = LOG_EVENT_##what,                                                      \
+                        .unit = (u)->config.name,                                                            \
+                        .hold = (u)->hold[0] ? (u)->hold : NULL,                                             \
+                        .reason = (why),                                                                     \
+                        .token = (u)->token},                                                                \
+                __VA_ARGS__)
+
 /* Steps the machine; events that arise while its effects are carried out wait until that is done. */
 void unit_feed(Unit *unit, UnitEvent event);
 void unit_tell(Unit *unit, UnitNews news);

@@ -40,10 +40,17 @@ static void on_exited(Unit *unit, const SpawnEvent *event)
         streams_end_run(unit->config.streams);
         if (event->code == CLD_EXITED) {
                 exited.value = event->status;
-                log_info("%s: exited with status %d", unit->config.name, event->status);
+                if (event->status == 0 || unit->stop_signal)
+                        unit_log(unit, LOG_LEVEL_INFO, UNIT_ENDED, NULL, "exited with status %d", event->status);
+                else
+                        unit_log(unit, LOG_LEVEL_INFO, UNIT_FAILED, NULL, "exited with status %d", event->status);
         } else {
                 exited.signal = event->status;
-                log_info("%s: killed by %s", unit->config.name, signal_to_string(event->status, name));
+                signal_to_string(event->status, name);
+                if (unit->stop_signal)
+                        unit_log(unit, LOG_LEVEL_INFO, UNIT_ENDED, NULL, "killed by %s", name);
+                else
+                        unit_log(unit, LOG_LEVEL_INFO, UNIT_FAILED, NULL, "killed by %s", name);
         }
         if (is_stopped_from_terminal(unit, event))
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_DOWN, .signal = event->status});
@@ -58,7 +65,7 @@ static void on_exec_failed(Unit *unit, const SpawnEvent *event)
         if (event->stage == WIRE_STAGE_LEASE) {
                 unit_hold_lose(unit, "the lease was about to end before the start");
         } else {
-                log_error("%s: cannot %s '%s': %s", unit->config.name,
+                unit_log(unit, LOG_LEVEL_ERROR, UNIT_FAILED, strerror(event->error), "cannot %s '%s': %s",
                         event->stage == WIRE_STAGE_FORK ? "fork for" :
                         event->stage == WIRE_STAGE_EXEC ? "execute" :
                                                           "set up",
@@ -74,7 +81,8 @@ static void on_stopping(Unit *unit, enum WireWhy why)
 {
         switch (why) {
         case WIRE_WHY_LEASE:
-                log_warning("%s: the lease is running out: its guard is stopping the command", unit->config.name);
+                unit_log(unit, LOG_LEVEL_WARNING, LEASE_LOW, NULL,
+                        "the lease is running out: its guard is stopping the command");
                 unit_hold_lease_low(unit);
                 break;
         case WIRE_WHY_REQUESTED:
@@ -90,12 +98,12 @@ static void on_spawn(Spawn *spawn, const SpawnEvent *event, void *userdata)
 
         switch (event->type) {
         case SPAWN_READY:
-                log_debug("%s: guard %d is ready, containment %s", unit->config.name, (int)spawn_guard_pid(spawn),
+                log_unit_debug(unit->config.name, "guard %d is ready, containment %s", (int)spawn_guard_pid(spawn),
                         contain_mode_to_string(event->contain));
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GUARD_READY});
                 break;
         case SPAWN_STARTED:
-                log_info("%s: started as process %d%s%s", unit->config.name, (int)event->pid,
+                unit_log(unit, LOG_LEVEL_INFO, UNIT_STARTED, NULL, "started as process %d%s%s", (int)event->pid,
                         unit->gate ? " with " : "", unit->hold);
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_STARTED, .value = (int)event->pid});
                 break;
@@ -116,7 +124,7 @@ static void on_spawn(Spawn *spawn, const SpawnEvent *event, void *userdata)
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_TREE_EMPTY, .guard_gone = spawn_is_lost(spawn)});
                 break;
         case SPAWN_GUARD_LOST:
-                log_error("%s: its guard was killed or stopped", unit->config.name);
+                unit_log(unit, LOG_LEVEL_ERROR, GUARD_LOST, NULL, "its guard was killed or stopped");
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GUARD_LOST});
                 break;
         }
@@ -157,7 +165,8 @@ void unit_run_spawn_guard(Unit *unit)
                 r = spawn_new(&unit->spawn, unit->context.event, unit->context.reaper, unit->context.page, &config,
                         on_spawn, unit);
         if (r < 0) {
-                log_error("%s: cannot start its guard: %s%s", unit->config.name, strerror(-r), guard_remedy(r));
+                unit_log(unit, LOG_LEVEL_ERROR, UNIT_FAILED, strerror(-r), "cannot start its guard: %s%s", strerror(-r),
+                        guard_remedy(r));
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GUARD_FAILED, .value = -r});
         }
 }
@@ -201,7 +210,7 @@ void unit_run_start(Unit *unit)
         env[n] = NULL;
         r = spawn_start(unit->spawn, &go);
         if (r < 0) {
-                log_error("%s: cannot start: %s", unit->config.name, strerror(-r));
+                unit_log(unit, LOG_LEVEL_ERROR, UNIT_FAILED, strerror(-r), "cannot start: %s", strerror(-r));
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_EXEC_FAILED, .value = -r});
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_TREE_EMPTY, .guard_gone = spawn_is_lost(unit->spawn)});
         }

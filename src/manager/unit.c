@@ -139,7 +139,7 @@ static void perform_one(Unit *unit, const UnitEffect *effect)
                 unit->status = effect->value;
                 break;
         case UNIT_EFFECT_TRACE:
-                log_debug("%s: %s", unit->config.name, effect->text);
+                log_unit_debug(unit->config.name, "%s", effect->text);
                 break;
         case UNIT_EFFECT_COUNT:
                 break;
@@ -170,8 +170,7 @@ void unit_feed(Unit *unit, UnitEvent event)
         UnitFace before = unit_snapshot_face(unit);
 
         if (unit->n_pending == UNIT_PENDING_MAX) {
-                log_error("%s: event %s is dropped: too many at once", unit->config.name,
-                        unit_event_to_string(event.type));
+                log_unit_error(unit->config.name, "event %s is dropped: too many at once", unit_event_to_string(event.type));
                 return;
         }
         unit->pending[unit->n_pending++] = event;
@@ -331,7 +330,7 @@ int unit_step_down(Unit *unit)
                 return -ENOENT;
         if (unit->machine.gate != UNIT_GATE_OPEN)
                 return -EALREADY;
-        log_info("%s: gives %s back: asked to", unit->config.name, unit->hold);
+        unit_log(unit, LOG_LEVEL_INFO, HOLD_RETURNED, "asked to", "gives %s back: asked to", unit->hold);
         unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_YIELD});
         return 0;
 }
