@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "config/difference.h"
 #include "config/raw.h"
-#include "config/setting.h"
 #include "config/schema.h"
 #include "config/section.h"
 #include "util/file.h"
@@ -41,33 +41,6 @@ ConfigUnit *config_unit_unref(ConfigUnit *unit)
         return NULL;
 }
 
-static char *join(Arena *arena, const SchemaSetting *setting, const RawSetting *s)
-{
-        CLEANUP(text_buffer_deinit) TextBuffer text = {0};
-
-        for (size_t i = 0; i < s->n; i++) {
-                char problem[200];
-                const char *value = setting->expands ? setting_expand(arena, s->values[i], problem, sizeof(problem)) :
-                                                       s->values[i];
-
-                text_buffer_printf(&text, "%zu:%s,", value ? strlen(value) : 0, value ?: "");
-        }
-        text_buffer_puts(&text, ";");
-        return arena_keep(arena, text_buffer_take(&text));
-}
-
-static void keep_texts(Owned *owned, const RawSection *section, const RawSection *defaults)
-{
-        for (size_t i = 0; i < schema_n_settings; i++) {
-                const SchemaSetting *setting = &schema_settings[i];
-                const RawSetting *s = raw_find(section, setting->name);
-
-                if (!s && defaults && setting->place == SCHEMA_DEFAULTS)
-                        s = raw_find(defaults, setting->name);
-                owned->texts[i] = s ? join(owned->arena, setting, s) : NULL;
-        }
-}
-
 static Owned *owned_new(void)
 {
         Owned *owned = calloc(1, sizeof(*owned));
@@ -75,45 +48,53 @@ static Owned *owned_new(void)
         if (!owned)
                 return NULL;
         owned->arena = arena_new();
-        owned->texts = calloc(schema_n_settings, sizeof(*owned->texts));
-        if (owned->arena && owned->texts)
-                return owned;
-        arena_free(owned->arena);
-        free(owned->texts);
-        free(owned);
-        return NULL;
+        if (!owned->arena)
+                free(TAKE(owned));
+        return owned;
+}
+
+static int read_unit(SchemaDraft *draft, const RawSection *section, const RawSection *defaults, Owned *owned, Raw *raw)
+{
+        const char *why = text_component_problem(section->title);
+
+        schema_draft_init(draft);
+        if (why)
+                problems_add(&raw->problems, section->file, section->line, "unit '%.100s' cannot have this name: it %s",
+                        section->title, why);
+        draft->unit.owned = owned->arena;
+        draft->unit.name = arena_strdup(owned->arena, section->title);
+        draft->unit.file = arena_strdup(owned->arena, section->file);
+        draft->unit.line = section->line;
+        if (!draft->unit.name || !draft->unit.file)
+                return -ENOMEM;
+        if (defaults)
+                section_apply(defaults, SCHEMA_DEFAULTS, owned->arena, draft, raw, false);
+        section_apply(section, SCHEMA_UNIT, owned->arena, draft, raw, true);
+        return section_check_unit(section, defaults, draft, raw);
 }
 
 static int unit_new(ConfigUnit **out, const RawSection *section, const RawSection *defaults, Raw *raw)
 {
-        CLEANUP(config_unit_unref) ConfigUnit *unit = malloc(sizeof(*unit));
+        CLEANUP(config_unit_unref) ConfigUnit *unit = calloc(1, sizeof(*unit));
         Owned *owned = owned_new();
-        const char *why = text_component_problem(section->title);
         SchemaDraft draft;
         int r;
 
         if (!unit || !owned) {
                 free(TAKE(unit));
+                free(owned);
                 return -ENOMEM;
         }
-        schema_draft_init(&draft);
-        if (why)
-                problems_add(&raw->problems, section->file, section->line, "unit '%.100s': cannot be a name: it %s", section->title, why);
-        draft.unit.owned = owned->arena;
-        draft.unit.name = arena_strdup(owned->arena, section->title);
-        draft.unit.file = arena_strdup(owned->arena, section->file);
-        draft.unit.line = section->line;
-        if (defaults)
-                section_apply(defaults, SCHEMA_DEFAULTS, owned->arena, &draft, raw, false);
-        section_apply(section, SCHEMA_UNIT, owned->arena, &draft, raw, true);
-        r = draft.unit.name && draft.unit.file ? section_check_unit(section, defaults, &draft, raw) : -ENOMEM;
+        r = read_unit(&draft, section, defaults, owned, raw);
+        if (r == 0) {
+                owned->texts = difference_texts(section, defaults, &draft, owned->arena);
+                r = owned->texts ? 0 : -ENOMEM;
+        }
         *unit = draft.unit;
         unit->owned = owned;
-        if (r < 0)
-                return r;
-        keep_texts(owned, section, defaults);
-        *out = TAKE(unit);
-        return 0;
+        if (r == 0)
+                *out = TAKE(unit);
+        return r;
 }
 
 /* --- a file ------------------------------------------------------------------------------------- */
@@ -150,31 +131,50 @@ static int check_defaults(const RawSection *defaults, Raw *raw)
         return 0;
 }
 
-static int compare_titles(const void *a, const void *b)
-{
-        const RawSection *const *x = a, *const *y = b;
-        int order = strcmp((*x)->title, (*y)->title);
+typedef struct Name {
+        const char *text;
+        const RawSection *section;
+} Name;
 
-        return order ?: (*x < *y ? -1 : *x > *y);
+static int compare_names(const void *a, const void *b)
+{
+        const Name *x = a, *y = b;
+        int order = strcmp(x->text, y->text);
+
+        return order ?: x->section < y->section ? -1 : x->section > y->section;
 }
 
-static int check_titles(Raw *raw)
+static void tell_same(Name *names, size_t n, const char *what, const char *remedy, Raw *raw)
 {
-        const RawSection **sorted = calloc(raw->n + 1, sizeof(RawSection *));
-        size_t n = 0;
+        qsort(names, n, sizeof(*names), compare_names);
+        for (size_t i = 1; i < n; i++) {
+                const RawSection *section = names[i].section, *before = names[i - 1].section;
 
-        if (!sorted)
+                if (strcmp(names[i].text, names[i - 1].text) == 0)
+                        problems_add(&raw->problems, section->file, section->line, "%s '%.100s' is described twice, before in %s:%u; %s",
+                                what, names[i].text, before->file, before->line, remedy);
+        }
+}
+
+static int check_names(Raw *raw)
+{
+        Name *titles = calloc(2 * raw->n + 1, sizeof(*titles)), *services = titles + raw->n;
+        size_t n_titles = 0, n_services = 0;
+
+        if (!titles)
                 return -ENOMEM;
-        for (size_t i = 0; i < raw->n; i++)
-                if (raw->sections[i].title)
-                        sorted[n++] = &raw->sections[i];
-        qsort(sorted, n, sizeof(*sorted), compare_titles);
-        for (size_t i = 1; i < n; i++)
-                if (strcmp(sorted[i]->title, sorted[i - 1]->title) == 0)
-                        problems_add(&raw->problems, sorted[i]->file, sorted[i]->line,
-                                "unit '%s' is described twice, before in %s:%u; give one another name", sorted[i]->title,
-                                sorted[i - 1]->file, sorted[i - 1]->line);
-        free(sorted);
+        for (size_t i = 0; i < raw->n; i++) {
+                const RawSection *section = &raw->sections[i];
+                const RawSetting *service = raw_find(section, "systemd-unit");
+
+                if (section->title)
+                        titles[n_titles++] = (Name){section->title, section};
+                if (service && service->n == 1)
+                        services[n_services++] = (Name){service->values[0], section};
+        }
+        tell_same(titles, n_titles, "unit", "give one another name", raw);
+        tell_same(services, n_services, "systemd-unit", "a service can be the child of one unit only", raw);
+        free(titles);
         return 0;
 }
 
@@ -219,7 +219,7 @@ static int make(Config **out, Raw *raw, const char *file)
         if (!config)
                 return -ENOMEM;
         r = make_global(config, raw) ?: defaults ? check_defaults(defaults, raw) : 0;
-        r = r ?: check_titles(raw) ?: make_units(config, defaults, raw);
+        r = r ?: check_names(raw) ?: make_units(config, defaults, raw);
         if (r < 0)
                 return r;
         if (raw->problems.total == 0 && config->n_units == 0)
@@ -279,15 +279,8 @@ ConfigUnit *config_find(const Config *config, const char *name)
 enum ConfigChange config_unit_compare(const ConfigUnit *before, const ConfigUnit *after, TextBuffer *which)
 {
         const Owned *a = before->owned, *b = after->owned;
-        enum ConfigChange change = CONFIG_SAME;
 
-        for (size_t i = 0; i < schema_n_settings; i++) {
-                if (strcmp(a->texts[i] ?: "", b->texts[i] ?: "") == 0)
-                        continue;
-                text_buffer_printf(which, "%s%s", change == CONFIG_SAME ? "" : ", ", schema_settings[i].name);
-                change = MAX(change, schema_settings[i].change);
-        }
-        return change;
+        return difference_find(a->texts, b->texts, which);
 }
 
 static bool differs(const char *a, const char *b)

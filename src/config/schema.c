@@ -1,5 +1,6 @@
 #include "config/schema.h"
 
+#include <signal.h>
 #include <string.h>
 #include "config/setting.h"
 #include "util/clock.h"
@@ -144,7 +145,7 @@ const SchemaSetting schema_settings[] = {
                 .help = "when a hold was lost: ask for it again, or end; stop with restart = never"),
         ANY("on-unkillable", "hold|takeover", value_parse_on_unkillable, unit.policy, "hold", LIVE,
                 .help = "when its processes do not die: nobody else may start, or others may"),
-        ANY("ready", "HOW", value_parse_ready, unit.readiness, "none", AFRESH, .of_process = true,
+        ANY("ready", "HOW", value_parse_ready, unit.readiness, "none", AFRESH,
                 .help = "notify, tcp:PORT, fd:N, http:URL, exec:COMMAND or none"),
         ANY("ready-timeout", "TIME", value_parse_duration, unit.policy.ready_timeout_usec, "infinity", LIVE,
                 .help = "not ready by then: a failed run"),
@@ -175,9 +176,9 @@ const SchemaSetting schema_settings[] = {
                 .help = "priority, -20 to 19; ours if not given"),
         ANY("oom-score-adjust", "N", setting_parse_oom, unit.child, NULL, AFRESH, .of_process = true,
                 .example = "200", .help = "-1000 to 1000; ours if not given"),
-        ANY("stdout", "WHERE", setting_parse_output, unit.out, "inherit", AFRESH, .of_process = true,
-                .help = "inherit (ours, each line with the unit's name), journal, file:/PATH or null"),
-        ANY("stderr", "WHERE", setting_parse_output, unit.err, "inherit", AFRESH, .of_process = true,
+        ANY("stdout", "WHERE", setting_parse_output, unit.out, "auto", AFRESH, .of_process = true,
+                .help = "auto, inherit (ours, each line after the unit's name), journal, file:/PATH or null; auto: journal if ours is"),
+        ANY("stderr", "WHERE", setting_parse_output, unit.err, "auto", AFRESH, .of_process = true,
                 .help = "the same for the standard error"),
         ANY("rotate-size", "SIZE", value_parse_size, rotate_bytes, "0", AFRESH, .of_process = true,
                 .help = "of a file: rotated before it gets larger; 0: never"),
@@ -262,8 +263,9 @@ void schema_draft_init(SchemaDraft *draft)
                         .policy = unit_policy_default(),
                         .contain = CONTAIN_AUTO,
                         .child = CHILD_CONFIG_DEFAULT,
-                        .out = {.kind = OUTPUT_INHERIT},
-                        .err = {.kind = OUTPUT_INHERIT}},
+                        .out = {.kind = setting_own_output()},
+                        .err = {.kind = setting_own_output()}},
                 .rotate_keep = 5};
+        draft->unit.policy.stop_signal = SIGTERM; /* whatever zksup itself was asked to stop with */
         draft->unit.policy.grace_usec = 0; /* that of the lease, once it is known */
 }

@@ -208,12 +208,16 @@ static void check_numbers(const Check *c, const SchemaDraft *d)
 static void check_cron(const Check *c)
 {
         const ConfigUnit *u = c->unit;
+        CLEANUP(zone_free) Zone *zone = NULL;
         RuleBroken broken;
+        char problem[300];
 
         if (!u->cron)
                 return;
         demand(c, rules_jitter(RULES_PLAIN, &u->schedule, u->jitter_usec, &broken), &broken);
         demand(c, rules_timeout(RULES_PLAIN, u->timeout_usec, &broken), &broken);
+        if (u->timezone && zone_new(&zone, u->timezone, problem, sizeof(problem)) < 0)
+                tell(c, "timezone", "%s", problem);
         if (u->within_usec != UINT64_MAX && u->missed == CONFIG_MISSED_SKIP)
                 tell(c, "within", "within says how late a tick may be for missed = run-once; set that or remove it");
 }
@@ -268,6 +272,8 @@ static void conclude(const Check *c, SchemaDraft *d)
                 u->policy.hold_min_usec = 0;
         if (d->no_wait)
                 u->wait_usec = 0;
+        if (u->systemd_unit && !origin(c->section, c->defaults, "ready"))
+                u->readiness.kind = READINESS_NOTIFY; /* what starts the service says so when it is active */
         u->policy.await_ready = u->readiness.kind != READINESS_NONE;
         if (!origin(c->section, c->defaults, "on-loss"))
                 u->policy.reacquire = u->policy.restart != UNIT_RESTART_NEVER;

@@ -2,12 +2,15 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "config/value.h"
 #include "unit/child-config.h"
 #include "unit/output.h"
+#include "unit/service-name.h"
 #include "util/file.h"
 #include "util/text.h"
 #include "util/words.h"
@@ -55,9 +58,10 @@ int setting_parse_listen(const char *text, void *value, char *problem, size_t pr
 
 int setting_parse_systemd_unit(const char *text, void *value, char *problem, size_t problem_size)
 {
-        if (!text_has_suffix(text, ".service") || strlen(text) > 255 || strchr(text, '/') ||
-                strlen(text) == strlen(".service")) {
-                snprintf(problem, problem_size, "is no service of systemd: write its full name, as postgresql.service");
+        const char *why = service_name_problem(text);
+
+        if (why) {
+                snprintf(problem, problem_size, "%s", why);
                 return -EINVAL;
         }
         *(const char **)value = text;
@@ -117,9 +121,22 @@ int setting_parse_oom(const char *text, void *value, char *problem, size_t probl
         return r;
 }
 
+enum OutputKind setting_own_output(void)
+{
+        const char *stream = getenv("JOURNAL_STREAM"); /* systemd.exec(5): device and inode */
+        uint64_t device, inode;
+        struct stat st;
+
+        return stream && sscanf(stream, "%" SCNu64 ":%" SCNu64, &device, &inode) == 2 &&
+                                fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode ?
+                        OUTPUT_JOURNAL :
+                        OUTPUT_INHERIT;
+}
+
 int setting_parse_output(const char *text, void *value, char *problem, size_t problem_size)
 {
-        static const ValueChoice choices[] = {{"inherit", OUTPUT_INHERIT},
+        const ValueChoice choices[] = {{"auto", (int)setting_own_output()},
+                {"inherit", OUTPUT_INHERIT},
                 {"journal", OUTPUT_JOURNAL},
                 {"file:/PATH", OUTPUT_FILE},
                 {"null", OUTPUT_NULL},
@@ -127,14 +144,14 @@ int setting_parse_output(const char *text, void *value, char *problem, size_t pr
         OutputConfig *output = value;
         int kind, r;
 
-        if (text_has_prefix(text, "file:/") && text[6] != '\0' && !text_has_suffix(text, "/")) {
+        if (text_has_prefix(text, "file:")) {
+                if (text[5] != '/' || text_has_suffix(text, "/")) {
+                        snprintf(problem, problem_size, "names no file: write file:/PATH, absolute");
+                        return -EINVAL;
+                }
                 output->kind = OUTPUT_FILE;
                 output->path = text + 5;
                 return 0;
-        }
-        if (text_has_prefix(text, "file:")) {
-                snprintf(problem, problem_size, "names no file: write file:/PATH, absolute");
-                return -EINVAL;
         }
         r = value_choose(choices, text, &kind, problem, problem_size);
         if (r == 0) {

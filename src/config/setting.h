@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include "config/arena.h"
+#include "unit/output.h"
 
 int setting_parse_control(const char *text, void *value, char *problem, size_t problem_size); /* const char * */
 int setting_parse_listen(const char *text, void *value, char *problem, size_t problem_size);  /* const char * */
@@ -14,6 +15,9 @@ int setting_parse_nice(const char *text, void *value, char *problem, size_t prob
 int setting_parse_oom(const char *text, void *value, char *problem, size_t problem_size);     /* ChildConfig */
 int setting_parse_output(const char *text, void *value, char *problem, size_t problem_size);  /* OutputConfig */
 int setting_parse_keep(const char *text, void *value, char *problem, size_t problem_size);    /* uint64_t */
+
+/* journal if our own stderr goes there, else inherit. */
+enum OutputKind setting_own_output(void);
 
 /* char *const *; one string is split into words as a shell would. */
 int setting_parse_command(
