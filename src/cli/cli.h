@@ -34,6 +34,7 @@ int cmd_lead(int argc, char **argv);
 int cmd_lock(int argc, char **argv);
 int cmd_who(int argc, char **argv);
 int cmd_still_mine(int argc, char **argv);
+int cmd_systemd_clean(int argc, char **argv);
 int cmd_systemd_unit(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_ensemble(int argc, char **argv);

@@ -27,6 +27,10 @@
 #include "util/signal-name.h"
 #include "util/text.h"
 
+#ifndef ZKSUP_DATADIR
+#define ZKSUP_DATADIR "/usr/share/zksup"
+#endif
+
 #define VERB "systemd-unit"
 #define RUN_DIRECTORY "/run/zksup/services"
 /* PID 1 may take its time to load all its units anew; the guard does not wait for us. */
@@ -52,6 +56,7 @@ typedef struct Driver {
         char *job;  /* that we wait for */
         enum Phase phase;
         bool ready, oneshot;
+        int refusal; /* an exit status that says more than the service's own, or 0 */
         char *link;
         int token_fd;
 } Driver;
@@ -170,12 +175,13 @@ static void look(Driver *d)
         }
         say_state(d, state);
         if (ended && (d->phase != PHASE_STARTING || !d->job)) {
-                finish(d, exit_status(d));
+                finish(d, d->refusal ? d->refusal : exit_status(d));
                 return;
         }
         if (d->phase == PHASE_STOPPING || ended)
                 return;
         if (!is_where_the_guard_looks(d)) {
+                d->refusal = EXIT_STATUS_CANNOT_EXECUTE;
                 stop(d);
                 return;
         }
@@ -356,12 +362,12 @@ static int check(Driver *d)
         }
         if (!is(restart, "no")) {
                 log_error("%s: has Restart=%s, so systemd would start it again behind the lease; put a link to "
-                          "/usr/share/zksup/driven.conf into /etc/systemd/system/%s.d/ and do 'systemctl daemon-reload'",
+                          ZKSUP_DATADIR "/driven.conf into /etc/systemd/system/%s.d/ and do 'systemctl daemon-reload'",
                         d->name, restart ? restart : "?", d->name);
                 return EXIT_STATUS_CANNOT_EXECUTE;
         }
         if (!has_assert(d))
-                log_warning("%s: can be started by others too; a link to /usr/share/zksup/driven.conf in "
+                log_warning("%s: can be started by others too; a link to " ZKSUP_DATADIR "/driven.conf in "
                             "/etc/systemd/system/%s.d/ keeps them from it",
                         d->name, d->name);
         if (is(enabled, "enabled") || is(enabled, "enabled-runtime"))

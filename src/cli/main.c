@@ -13,6 +13,7 @@ const Verb cli_verbs[] = {
         {"still-mine", "inside a command: whether its hold is provably ours", cmd_still_mine},
         {"ensemble", "start a local ensemble; health of any ensemble", cmd_ensemble},
         {"help", "explain a verb", cmd_help},
+        {"systemd-clean", NULL, cmd_systemd_clean},
         {"systemd-unit", NULL, cmd_systemd_unit},
         {NULL},
 };

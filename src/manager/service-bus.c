@@ -1,6 +1,7 @@
 #include "manager/service-bus.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,6 +87,12 @@ void service_bus_reset(sd_bus *bus, const char *name)
 {
         (void)sd_bus_call_method(bus, SERVICE_BUS_SYSTEMD, SERVICE_BUS_MANAGER_PATH, SERVICE_BUS_MANAGER,
                 "ResetFailedUnit", NULL, NULL, "s", name);
+}
+
+void service_bus_kill(sd_bus *bus, const char *name)
+{
+        (void)sd_bus_call_method(bus, SERVICE_BUS_SYSTEMD, SERVICE_BUS_MANAGER_PATH, SERVICE_BUS_MANAGER, "KillUnit",
+                NULL, NULL, "ssi", name, "all", SIGKILL);
 }
 
 int service_bus_signal(sd_bus *bus, const char *name, int signal)

@@ -27,5 +27,7 @@ int service_bus_start(sd_bus *bus, const char *name, char **job, char *problem, 
 int service_bus_stop(sd_bus *bus, const char *name, char **job, char *problem, size_t problem_size);
 /* Forgets that it failed, and how often it was started of late (systemd.unit(5), StartLimitBurst=). */
 void service_bus_reset(sd_bus *bus, const char *name);
+/* SIGKILL to all its processes, if there are any. */
+void service_bus_kill(sd_bus *bus, const char *name);
 /* SIGNAL to its main process. */
 int service_bus_signal(sd_bus *bus, const char *name, int signal);
