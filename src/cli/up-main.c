@@ -73,6 +73,6 @@ int main(int argc, char **argv)
         if (rest < argc)
                 return cli_problem(VERB, "'%s' is too many: it takes options only", argv[rest]);
         notify_init();
-        (void)journal_init("zksup");
+        (void)journal_init(NULL);
         return run(&o, &blocked, &ignored);
 }
