@@ -7,6 +7,8 @@
 
 bool contend_save(const Contend *c, SavedWriter *w)
 {
+        saved_put(w, "line-id", c->id);
+        saved_put(w, "line-queue", c->queue);
         switch (c->state) {
         case CONTEND_OUT:
                 saved_put(w, "line", "out");
@@ -28,8 +30,6 @@ bool contend_save(const Contend *c, SavedWriter *w)
         case CONTEND_FAILED:
                 return false;
         }
-        saved_put(w, "line-id", c->id);
-        saved_put(w, "line-queue", c->queue);
         saved_put(w, "line-kind", c->kind);
         saved_put(w, "line-node", c->node[0] ? c->node : NULL);
         return c->want && !c->under_way;
@@ -42,15 +42,17 @@ static bool is(const Saved *saved, const char *key, const char *value)
         return found && strcmp(found, value) == 0;
 }
 
-/* Our node is not believed in for having been saved: the list is, and the session that the server says it is of. */
+/* Our node is not believed in for having been saved: the list is, and the session that the server says it is of. The id
+ * is kept by who is out of the line, too: a node whose creation went unheard may come to light yet. */
 int contend_restore(Contend *c, const Saved *saved)
 {
         bool rests = is(saved, "line", "rest");
 
+        if (!is(saved, "line-queue", c->queue) || !saved_copy(saved, "line-id", c->id, sizeof(c->id)))
+                return -EBADMSG;
         if (is(saved, "line", "out"))
                 return 0;
-        if ((!rests && !is(saved, "line", "wait")) || !is(saved, "line-queue", c->queue) ||
-                !is(saved, "line-kind", c->kind) || !saved_copy(saved, "line-id", c->id, sizeof(c->id)))
+        if ((!rests && !is(saved, "line", "wait")) || !is(saved, "line-kind", c->kind))
                 return -EBADMSG;
         if (rests && !saved_copy(saved, "line-node", c->node, sizeof(c->node)))
                 return -EBADMSG;

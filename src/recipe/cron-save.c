@@ -14,6 +14,9 @@ static void save_run(const Cron *c, SavedWriter *w)
 
 bool cron_save(const Cron *c, SavedWriter *w)
 {
+        saved_put(w, "book", c->book_path);
+        saved_put(w, "id", c->id);
+        saved_put_number(w, "attempts", c->attempts);
         switch (c->phase) {
         case CRON_IDLE:
         case CRON_RELEASED:
@@ -35,9 +38,6 @@ bool cron_save(const Cron *c, SavedWriter *w)
         case CRON_ENDING:
                 return false;
         }
-        saved_put(w, "book", c->book_path);
-        saved_put(w, "id", c->id);
-        saved_put_number(w, "attempts", c->attempts);
         saved_put_signed(w, "announced", c->announced);
         return c->want && !c->under_way;
 }
@@ -66,12 +66,14 @@ int cron_restore(Cron *c, const Saved *saved)
         bool held = recipe && strcmp(recipe, "held") == 0;
         uint64_t attempts = saved_get_number(saved, "attempts", UINT64_MAX);
 
-        if (recipe && strcmp(recipe, "idle") == 0)
-                return 0;
-        if ((!held && (!recipe || strcmp(recipe, "wait") != 0)) || !book || strcmp(book, c->book_path) != 0 ||
-                attempts > UINT32_MAX || !saved_copy(saved, "id", c->id, sizeof(c->id)))
+        if (!book || strcmp(book, c->book_path) != 0 || attempts > UINT32_MAX ||
+                !saved_copy(saved, "id", c->id, sizeof(c->id)))
                 return -EBADMSG;
         c->attempts = (unsigned)attempts;
+        if (recipe && strcmp(recipe, "idle") == 0)
+                return 0;
+        if (!held && (!recipe || strcmp(recipe, "wait") != 0))
+                return -EBADMSG;
         c->announced = saved_get_signed(saved, "announced", CRON_NONE);
         c->want = true;
         c->read_late = true;

@@ -33,12 +33,15 @@ static void restore_sight(Successor *s, const Saved *saved)
         s->kind = SUCCESSOR_ONE;
         s->sights[0] = sight;
         s->n_sights = 1;
+        s->active = s->read_record = true; /* the watches are gone, as after an expiry */
 }
 
 bool lock_save(const void *machine, SavedWriter *w)
 {
         const Lock *l = machine;
 
+        saved_put(w, "id", l->id);
+        saved_put_number(w, "attempts", l->attempts);
         switch (l->state) {
         case LOCK_IDLE:
         case LOCK_RELEASED:
@@ -60,7 +63,6 @@ bool lock_save(const void *machine, SavedWriter *w)
         case LOCK_LEAVE:
                 return false;
         }
-        saved_put_number(w, "attempts", l->attempts);
         save_sight(&l->successor, w);
         return contend_save(&l->contend, w) && l->want && !l->under_way && !l->successor.under_way &&
                 l->claim_maybe == (l->state == LOCK_HELD);
@@ -80,23 +82,32 @@ static int restore_held(Lock *l, const Saved *saved)
         return 0;
 }
 
+/* Grants have names that are never used twice: the id and the count go on, also of who waits for nothing. */
+static int restore_names(Lock *l, const Saved *saved)
+{
+        uint64_t attempts = saved_get_number(saved, "attempts", UINT64_MAX);
+
+        if (attempts > UINT32_MAX || !saved_copy(saved, "id", l->id, sizeof(l->id)))
+                return -EBADMSG;
+        l->attempts = (unsigned)attempts;
+        strcpy(l->contend.id, l->id);
+        return 0;
+}
+
 int lock_restore(void *machine, Saved *saved)
 {
         Lock *l = machine;
         const char *recipe = saved_get(saved, "recipe");
         bool held = recipe && strcmp(recipe, "held") == 0;
-        uint64_t attempts = saved_get_number(saved, "attempts", UINT64_MAX);
-        int r;
+        int r = restore_names(l, saved);
 
-        if (recipe && strcmp(recipe, "idle") == 0)
-                return 0;
-        if ((!held && (!recipe || strcmp(recipe, "wait") != 0)) || attempts > UINT32_MAX)
-                return -EBADMSG; /* grants have names that are never used twice */
+        if (r < 0 || (recipe && strcmp(recipe, "idle") == 0))
+                return r;
+        if (!held && (!recipe || strcmp(recipe, "wait") != 0))
+                return -EBADMSG;
         r = contend_restore(&l->contend, saved);
         if (r < 0)
                 return r;
-        strcpy(l->id, l->contend.id);
-        l->attempts = (unsigned)attempts;
         l->want = true;
         if (held)
                 return restore_held(l, saved);

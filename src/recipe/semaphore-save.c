@@ -21,6 +21,8 @@ bool semaphore_save(const void *machine, SavedWriter *w)
         const Semaphore *s = machine;
         bool locks, leases;
 
+        saved_put(w, "id", s->id);
+        saved_put_number(w, "attempts", s->attempts);
         switch (s->state) {
         case SEMAPHORE_IDLE:
         case SEMAPHORE_RELEASED:
@@ -46,9 +48,7 @@ bool semaphore_save(const void *machine, SavedWriter *w)
         case SEMAPHORE_LEAVE:
                 return false;
         }
-        saved_put_number(w, "attempts", s->attempts);
         saved_put_number(w, "slot", s->slot);
-        saved_put(w, "id", s->id);
         locks = save_engine(&s->locks, "locks", w);
         leases = save_engine(&s->leases, "leases", w);
         return locks && leases && s->want && !s->under_way && s->claim_maybe == (s->state == SEMAPHORE_HELD);
@@ -78,19 +78,29 @@ static int restore_held(Semaphore *s, const Saved *saved)
         return 0;
 }
 
+static int restore_names(Semaphore *s, const Saved *saved)
+{
+        uint64_t attempts = saved_get_number(saved, "attempts", UINT64_MAX);
+
+        if (attempts > UINT32_MAX || !saved_copy(saved, "id", s->id, sizeof(s->id)))
+                return -EBADMSG;
+        s->attempts = (unsigned)attempts;
+        strcpy(s->locks.id, s->id);
+        strcpy(s->leases.id, s->id);
+        return 0;
+}
+
 int semaphore_restore(void *machine, Saved *saved)
 {
         Semaphore *s = machine;
         const char *recipe = saved_get(saved, "recipe");
         bool held = recipe && strcmp(recipe, "held") == 0;
-        uint64_t attempts = saved_get_number(saved, "attempts", UINT64_MAX);
         uint64_t slot = saved_get_number(saved, "slot", UINT64_MAX);
-        int r;
+        int r = restore_names(s, saved);
 
-        if (recipe && strcmp(recipe, "idle") == 0)
-                return 0;
-        if ((!held && (!recipe || strcmp(recipe, "wait") != 0)) || attempts > UINT32_MAX ||
-                slot > SEMAPHORE_SLOTS_MAX || !saved_copy(saved, "id", s->id, sizeof(s->id)))
+        if (r < 0 || (recipe && strcmp(recipe, "idle") == 0))
+                return r;
+        if ((!held && (!recipe || strcmp(recipe, "wait") != 0)) || slot > SEMAPHORE_SLOTS_MAX)
                 return -EBADMSG;
         s->slot = (unsigned)slot;
         if (slot)
@@ -100,7 +110,6 @@ int semaphore_restore(void *machine, Saved *saved)
                 r = restore_engine(&s->leases, "leases", saved);
         if (r < 0)
                 return r;
-        s->attempts = (unsigned)attempts;
         s->want = true;
         if (held)
                 return restore_held(s, saved);

@@ -5,6 +5,9 @@
 
 bool sequence_save(const Sequence *s, SavedWriter *w)
 {
+        saved_put(w, "pool", s->pool);
+        saved_put(w, "id", s->id);
+        saved_put_number(w, "attempts", s->attempts);
         switch (s->state) {
         case SEQUENCE_IDLE:
         case SEQUENCE_RELEASED:
@@ -31,9 +34,6 @@ bool sequence_save(const Sequence *s, SavedWriter *w)
         case SEQUENCE_CLEAN:
                 return false;
         }
-        saved_put(w, "pool", s->pool);
-        saved_put(w, "id", s->id);
-        saved_put_number(w, "attempts", s->attempts);
         return s->want && !s->under_way && s->claim_maybe == (s->state == SEQUENCE_HELD);
 }
 
@@ -57,12 +57,14 @@ int sequence_restore(Sequence *s, const Saved *saved)
         bool held = recipe && strcmp(recipe, "held") == 0;
         uint64_t attempts = saved_get_number(saved, "attempts", UINT64_MAX);
 
-        if (recipe && strcmp(recipe, "idle") == 0)
-                return 0;
-        if ((!held && (!recipe || strcmp(recipe, "wait") != 0)) || !pool || strcmp(pool, s->pool) != 0 ||
-                attempts > UINT32_MAX || !saved_copy(saved, "id", s->id, sizeof(s->id)))
+        if (!pool || strcmp(pool, s->pool) != 0 || attempts > UINT32_MAX ||
+                !saved_copy(saved, "id", s->id, sizeof(s->id)))
                 return -EBADMSG;
         s->attempts = (unsigned)attempts;
+        if (recipe && strcmp(recipe, "idle") == 0)
+                return 0;
+        if (!held && (!recipe || strcmp(recipe, "wait") != 0))
+                return -EBADMSG;
         s->want = true;
         if (held)
                 return restore_held(s, saved);

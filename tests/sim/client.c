@@ -205,6 +205,15 @@ void client_drop(Client *client, bool says_so)
         client->connection_id++;
 }
 
+/* The new process does not know the last zxid, but syncs before it says that it is attached: what it reads is no older
+ * than what was seen. Modelled is what comes of that. */
+void client_reexec(Client *client)
+{
+        client_drop(client, true);
+        client->watches = NULL;
+        client_start(client);
+}
+
 void client_cut(Client *client)
 {
         if (client->state == CLIENT_CONNECTING || client->state == CLIENT_CONNECTED)

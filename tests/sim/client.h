@@ -69,6 +69,9 @@ void client_init(Client *client, Host *host, Simulation *simulation, Ensemble *e
 void client_start(Client *client);
 /* The process is gone: nothing is said but what the kernel says (SAYS_SO: its connections are closed). */
 void client_drop(Client *client, bool says_so);
+/* Another process goes on with the session: what this one knew of the connection and the watches is gone. Only when nothing
+ * is under way. */
+void client_reexec(Client *client);
 /* The reply comes as an event to ACTOR. The request is copied. */
 void client_ask(Client *client, unsigned actor, const Request *request);
 /* Ends the session by a request; then nothing more comes from this client. */

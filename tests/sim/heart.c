@@ -85,8 +85,31 @@ static void heart_deinit(void *machine)
         lease_deinit(&heart->lease);
 }
 
-static const ActorType heart_type = {
-        .name = "lease", .step = heart_step, .deadline = heart_deadline, .deinit = heart_deinit};
+static bool heart_save(const void *machine, SavedWriter *writer)
+{
+        const Heart *heart = machine;
+
+        return !heart->lease.under_way && !heart->lease.n_lost; /* the claims are said by those that have them */
+}
+
+static void heart_restore(void *machine, Saved *saved)
+{
+        Heart *heart = machine;
+        Timing timing = heart_timing(heart->host, heart->host->client.timeout_usec);
+
+        lease_deinit(&heart->lease);
+        lease_init(&heart->lease);
+        lease_set_timing(&heart->lease, &timing);
+        if (lease_reserve(&heart->lease, HEART_CLAIMS) < 0)
+                abort();
+}
+
+static const ActorType heart_type = {.name = "lease",
+        .step = heart_step,
+        .deadline = heart_deadline,
+        .deinit = heart_deinit,
+        .save = heart_save,
+        .restore = heart_restore};
 
 Heart *heart_spawn(Host *host)
 {
@@ -104,4 +127,13 @@ void heart_know(Heart *heart, Actor *actor, Claim *claim, void (*on_lost)(Actor 
 {
         assert(heart->n_known < HEART_CLAIMS);
         heart->known[heart->n_known++] = (Known){.actor = actor, .claim = claim, .on_lost = on_lost};
+}
+
+void heart_replace(Heart *heart, const Actor *actor, Claim *claim, uint64_t now_usec)
+{
+        for (unsigned i = 0; i < heart->n_known; i++)
+                if (heart->known[i].actor == actor)
+                        heart->known[i].claim = claim;
+        if (claim->state == CLAIM_HELD)
+                heart_add(heart, claim, now_usec);
 }

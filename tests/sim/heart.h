@@ -17,5 +17,7 @@ void heart_know(Heart *heart, Actor *actor, Claim *claim, void (*on_lost)(Actor 
 /* As manager/heart.c does it. */
 void heart_add(Heart *heart, Claim *claim, uint64_t now_usec);
 void heart_remove(Heart *heart, Claim *claim);
+/* The claim of ACTOR is another one from now on; if it is held, it is renewed. */
+void heart_replace(Heart *heart, const Actor *actor, Claim *claim, uint64_t now_usec);
 /* The numbers for a session that was granted TIMEOUT_USEC. */
 Timing heart_timing(const Host *host, uint64_t timeout_usec);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 typedef struct Seat {
         Heart *heart;
@@ -9,6 +10,8 @@ typedef struct Seat {
         Timing timing;
         Sequence sequence;
         Janitor janitor;
+        const HolderPlan *plan;
+        unsigned pool, programs;
 } Seat;
 
 enum Source {
@@ -150,8 +153,59 @@ static void seat_deinit(void *machine)
         janitor_deinit(&seat->janitor);
 }
 
-static const ActorType seat_type = {
-        .name = "seat", .step = seat_step, .deadline = seat_deadline, .deinit = seat_deinit};
+static void make_machines(Seat *seat, Host *host)
+{
+        SequenceConfig config = {.root = "/zksup",
+                .pool = seat->pool == 0 ? "p" : "q",
+                .first = 1,
+                .max = seat->plan->max,
+                .prefer = UINT64_MAX,
+                .reuse = seat->plan->reuse};
+        char id[40];
+
+        snprintf(id, sizeof(id), "host%u-%llu", host->id, (unsigned long long)host->incarnation);
+        if (seat->programs++) /* a name of its own, for when the old one is not needed */
+                snprintf(id + strlen(id), sizeof(id) - strlen(id), "r%u", seat->programs);
+        config.id = id;
+        snprintf(config.text.host, sizeof(config.text.host), "host%u", host->id);
+        if (sequence_init(&seat->sequence, &config) < 0)
+                abort();
+        janitor_init(&seat->janitor, seat->sequence.pool, seat->sequence.records, 1, 0);
+}
+
+static bool seat_save(const void *machine, SavedWriter *writer)
+{
+        return sequence_save(&((const Seat *)machine)->sequence, writer);
+}
+
+/* The janitor of a number starts with the machine, that of a wait when it is said that it goes on. */
+static void seat_restore(void *machine, Saved *saved)
+{
+        Seat *seat = machine;
+        Host *host = seat->actor->host;
+        Timing timing = heart_timing(host, host->client.timeout_usec);
+        Effects nothing;
+
+        seat_deinit(seat);
+        make_machines(seat, host);
+        if (sequence_restore(&seat->sequence, saved) < 0)
+                simulation_violate(host->simulation, "host %u: what was saved cannot be restored", host->id);
+        sequence_set_timing(&seat->sequence, &timing);
+        heart_replace(seat->heart, seat->actor, &seat->sequence.claim, host_now(host));
+        if (seat->sequence.state != SEQUENCE_HELD)
+                return;
+        nothing.n = 0;
+        janitor_set_number(&seat->janitor, true, seat->sequence.number);
+        tell_janitor(seat, EVENT_START, host_now(host), &nothing);
+        assert(nothing.n == 0);
+}
+
+static const ActorType seat_type = {.name = "seat",
+        .step = seat_step,
+        .deadline = seat_deadline,
+        .deinit = seat_deinit,
+        .save = seat_save,
+        .restore = seat_restore};
 
 static void on_lost(Actor *actor, uint64_t now_usec)
 {
@@ -165,20 +219,10 @@ static void on_lost(Actor *actor, uint64_t now_usec)
 static void seat_spawn(Heart *heart, Host *host, const HolderPlan *plan, unsigned pool)
 {
         Seat *seat = simulation_allocate(host->simulation, sizeof(*seat));
-        SequenceConfig config = {.root = "/zksup",
-                .pool = pool == 0 ? "p" : "q",
-                .first = 1,
-                .max = plan->max,
-                .prefer = UINT64_MAX,
-                .reuse = plan->reuse};
-        char id[40];
 
-        snprintf(id, sizeof(id), "host%u-%llu", host->id, (unsigned long long)host->incarnation);
-        config.id = id;
-        snprintf(config.text.host, sizeof(config.text.host), "host%u", host->id);
-        if (sequence_init(&seat->sequence, &config) < 0)
-                abort();
-        janitor_init(&seat->janitor, seat->sequence.pool, seat->sequence.records, 1, 0);
+        seat->plan = plan;
+        seat->pool = pool;
+        make_machines(seat, host);
         seat->heart = heart;
         seat->actor = host_add_actor(host, &seat_type, seat);
         seat->actor->hold_base = pool * ORACLE_POOL_HOLDS;

@@ -257,3 +257,50 @@ void host_cut(Host *host, unsigned server, bool to, bool from, bool cut)
         if (from)
                 network_cut(&host->ensemble->network, server, network_host(host->id), cut);
 }
+
+/* ---- another program in its place ---- */
+
+static bool save_actors(const Host *host, SavedWriter *w)
+{
+        for (unsigned i = 0; i < host->n_actors; i++) {
+                const Actor *actor = &host->actors[i];
+                bool saved;
+
+                if (!actor->type->save || actor->is_lost || actor->is_yielding)
+                        return false;
+                saved_enter(w, "actor", i);
+                saved = actor->type->save(actor->machine, w);
+                saved_leave(w);
+                if (!saved)
+                        return false;
+        }
+        return !saved_writer_failed(w);
+}
+
+static void restore_actors(Host *host, Saved *saved)
+{
+        for (unsigned i = 0; i < host->n_actors; i++) {
+                saved_go_in(saved, "actor", i);
+                host->actors[i].type->restore(host->actors[i].machine, saved);
+                saved_go_out(saved);
+        }
+}
+
+bool host_reexec(Host *host)
+{
+        SavedWriter w = {0};
+        Saved saved;
+        bool quiet = host->is_up && !host->is_frozen && !host->is_suspended &&
+                host->client.state == CLIENT_CONNECTED && !host->client.pending && save_actors(host, &w);
+
+        if (quiet && saved_parse(&saved, w.text.data ? w.text.data : "", w.text.len) == 0) {
+                simulation_trace(host->simulation, "host %u: another program takes over\n%s", host->id,
+                        w.text.data ? w.text.data : "");
+                client_reexec(&host->client);
+                restore_actors(host, &saved);
+                saved_deinit(&saved);
+                host_arm(host);
+        }
+        saved_writer_deinit(&w);
+        return quiet;
+}

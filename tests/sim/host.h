@@ -14,6 +14,7 @@
 #include "sim/child.h"
 #include "sim/client.h"
 #include "sim/oracle.h"
+#include "util/saved.h"
 
 #define HOST_ACTORS 4
 #define HOST_CHILDREN 8
@@ -25,6 +26,10 @@ typedef struct ActorType {
         uint64_t (*deadline)(const void *machine);
         void (*deinit)(void *machine); /* may be NULL */
         bool wants_pongs;              /* as replies with tag UINT32_MAX: a naive lease by ping */
+        /* Handed to another program by exec. save() returns false at a moment that is not quiet; restore() makes the
+         * machine anew. NULL: cannot be. */
+        bool (*save)(const void *machine, SavedWriter *writer);
+        void (*restore)(void *machine, Saved *saved);
 } ActorType;
 
 typedef struct Actor {
@@ -90,6 +95,8 @@ void host_freeze(Host *host, bool frozen);
 void host_suspend(Host *host, bool suspended);
 void host_kill_supervisor(Host *host);
 void host_crash(Host *host);
+/* Another program takes the place of the supervisor, in the same session, at a quiet moment. Returns whether it is one. */
+bool host_reexec(Host *host);
 /* The schedule is over: frees what the machines own. */
 void host_deinit(Host *host);
 /* Cuts the host from SERVER and back, in the directions named. */

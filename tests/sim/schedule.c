@@ -57,6 +57,19 @@ static void on_fault(void *object, void *payload, uint64_t number)
         simulation_after(s, simulation_between(s, 1000, (uint64_t)number), on_fault, world, NULL, number);
 }
 
+/* What is not a quiet moment passes. Not during the healing: whoever waits for a record to stand unchanged may begin
+ * anew each time. NUMBER: the pace. */
+static void on_reexec(void *object, void *payload, uint64_t number)
+{
+        World *world = object;
+        Simulation *s = &world->simulation;
+
+        if (world->is_healed)
+                return;
+        world->n_reexecs += host_reexec(&world->hosts[simulation_below(s, world->n_hosts)]);
+        simulation_after(s, simulation_between(s, 1, number), on_reexec, world, NULL, number);
+}
+
 static void draw_clocks(World *world)
 {
         static const uint64_t rates[] = {900, 900, 1000, 1100, 1100, 950, 1050};
@@ -123,6 +136,10 @@ bool schedule_run(World *world, uint64_t seed, const Subject *subject)
         pace = simulation_between(s, timeout / 4, 2 * timeout);
         if (!subject->is_fair)
                 simulation_after(s, simulation_below(s, 2 * timeout), on_fault, world, NULL, pace);
+        if (subject->reexecs) {
+                pace = simulation_between(s, timeout / 40, timeout / 2);
+                simulation_after(s, pace, on_reexec, world, NULL, pace);
+        }
         good = simulation_run(s, s->now_usec + simulation_between(s, 3 * timeout, 9 * timeout));
         if (good)
                 good = world_heal(world);

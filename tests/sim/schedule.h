@@ -16,6 +16,7 @@ typedef struct Subject {
         enum NaiveLease naive;
         bool is_tenant; /* one of the recipes with a hold; else the sequence */
         enum TenantKind tenant;
+        bool reexecs; /* now and then another program takes the place of a supervisor */
         bool is_fair; /* nothing breaks, and who came first is served first */
         bool uses_monotonic; /* the mutant of the clock */
         bool releases_early; /* the mutant that takes the stop signal for the death of the tree */
@@ -33,6 +34,7 @@ typedef struct World {
         unsigned give_up_percent;
         bool is_healed;
         uint64_t n_faults;
+        uint64_t n_reexecs; /* since world_init() */
         uint64_t heal_usec; /* from the healing until everybody was served */
 } World;
 

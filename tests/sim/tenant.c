@@ -14,6 +14,8 @@ typedef struct Tenant {
         void *machine;
         bool is_asking;
         uint64_t patience; /* counts the times of asking */
+        unsigned pool, programs;
+        bool is_shared;
 } Tenant;
 
 static Claim *claim_of(Tenant *tenant)
@@ -157,9 +159,6 @@ static void tenant_deinit(void *machine)
         tenant->recipe->deinit(tenant->machine);
 }
 
-static const ActorType tenant_type = {
-        .name = "tenant", .step = tenant_step, .deadline = tenant_deadline, .deinit = tenant_deinit};
-
 /* --- making them -------------------------------------------------------------------------------- */
 
 static void make_lock(Tenant *tenant, const char *name, const char *id, const Record *text, enum LockMode mode)
@@ -201,25 +200,22 @@ static void make_semaphore(Tenant *tenant, const char *name, const char *id, con
         tenant->recipe = &semaphore_recipe;
 }
 
-static void spawn(Host *host, Heart *heart, const TenantPlan *plan, unsigned pool)
+static void make_machine(Tenant *tenant, const Host *host)
 {
-        Tenant *tenant = simulation_allocate(host->simulation, sizeof(*tenant));
-        const char *name = pool == 0 ? "p" : "q";
+        const char *name = tenant->pool == 0 ? "p" : "q";
         Record text = {0};
-        bool is_shared = false;
         char id[48];
 
-        tenant->heart = heart;
-        tenant->plan = plan;
-        snprintf(id, sizeof(id), "%x-%x-%x", host->id, (unsigned)host->incarnation, pool);
+        snprintf(id, sizeof(id), "%x-%x-%x", host->id, (unsigned)host->incarnation, tenant->pool);
+        if (tenant->programs++) /* a name of its own, for when the old one is not needed */
+                snprintf(id + strlen(id), sizeof(id) - strlen(id), "r%x", tenant->programs);
         snprintf(text.host, sizeof(text.host), "host%u", host->id);
-        switch (plan->kind) {
+        switch (tenant->plan->kind) {
         case TENANT_LOCK:
                 make_lock(tenant, name, id, &text, LOCK_EXCLUSIVE);
                 break;
         case TENANT_READWRITE:
-                is_shared = simulation_chance(host->simulation, 60);
-                make_lock(tenant, name, id, &text, is_shared ? LOCK_SHARED : LOCK_WRITE);
+                make_lock(tenant, name, id, &text, tenant->is_shared ? LOCK_SHARED : LOCK_WRITE);
                 break;
         case TENANT_ELECTION:
                 make_election(tenant, name, id, &text, host->id);
@@ -228,8 +224,47 @@ static void spawn(Host *host, Heart *heart, const TenantPlan *plan, unsigned poo
                 make_semaphore(tenant, name, id, &text);
                 break;
         }
+}
+
+static bool tenant_save(const void *machine, SavedWriter *writer)
+{
+        const Tenant *tenant = machine;
+
+        return tenant->recipe->save(tenant->machine, writer);
+}
+
+static void tenant_restore(void *machine, Saved *saved)
+{
+        Tenant *tenant = machine;
+        Host *host = tenant->actor->host;
+        Timing timing = heart_timing(host, host->client.timeout_usec);
+
+        tenant_deinit(tenant);
+        make_machine(tenant, host);
+        if (tenant->recipe->restore(tenant->machine, saved) < 0)
+                simulation_violate(host->simulation, "host %u: what was saved cannot be restored", host->id);
+        tenant->recipe->set_timing(tenant->machine, &timing);
+        heart_replace(tenant->heart, tenant->actor, claim_of(tenant), host_now(host));
+}
+
+static const ActorType tenant_type = {.name = "tenant",
+        .step = tenant_step,
+        .deadline = tenant_deadline,
+        .deinit = tenant_deinit,
+        .save = tenant_save,
+        .restore = tenant_restore};
+
+static void spawn(Host *host, Heart *heart, const TenantPlan *plan, unsigned pool)
+{
+        Tenant *tenant = simulation_allocate(host->simulation, sizeof(*tenant));
+
+        tenant->heart = heart;
+        tenant->plan = plan;
+        tenant->pool = pool;
+        tenant->is_shared = plan->kind == TENANT_READWRITE && simulation_chance(host->simulation, 60);
+        make_machine(tenant, host);
         tenant->actor = host_add_actor(host, &tenant_type, tenant);
-        tenant->actor->hold_base = pool * ORACLE_POOL_HOLDS + (is_shared ? ORACLE_SHARED : 0);
+        tenant->actor->hold_base = pool * ORACLE_POOL_HOLDS + (tenant->is_shared ? ORACLE_SHARED : 0);
         heart_know(heart, tenant->actor, claim_of(tenant), NULL);
 }
 

@@ -52,7 +52,7 @@ void trial_function_of_seed(Trials *trials, const Subject *subject)
 void trial_rule(Trials *trials, const char *name, const Subject *subject, uint64_t n)
 {
         World *world = &trials->world;
-        uint64_t events = 0, starts = 0, hand_overs = 0, n_faults = 0;
+        uint64_t events = 0, starts = 0, hand_overs = 0, n_faults = 0, n_reexecs = 0;
         double healing, worst = 0;
         double begin = seconds();
 
@@ -63,6 +63,7 @@ void trial_rule(Trials *trials, const char *name, const Subject *subject, uint64
                 starts += world->oracle.n_starts;
                 hand_overs += world->oracle.n_hand_overs;
                 n_faults += world->n_faults;
+                n_reexecs += world->n_reexecs;
                 healing = (double)world->heal_usec / (double)world->hosts[0].plan.timeout_usec;
                 worst = healing > worst ? healing : worst;
                 if (good)
@@ -72,7 +73,14 @@ void trial_rule(Trials *trials, const char *name, const Subject *subject, uint64
                 trial_note(trials, false);
                 return;
         }
+        if (subject->reexecs && n_reexecs < n) {
+                printf("not ok: %s: no more than %" PRIu64 " programs were replaced\n", name, n_reexecs);
+                trial_note(trials, false);
+                return;
+        }
         trial_note(trials, true);
+        if (subject->reexecs)
+                printf("%" PRIu64 " programs were replaced; ", n_reexecs);
         printf("ok: %s survives %" PRIu64 " schedules: %" PRIu64 " events, %" PRIu64 " faults, %" PRIu64
                " children, %" PRIu64 " hand-overs, all served at most %.1f T after the healing, in %.1fs\n",
                 name, n, events, n_faults, starts, hand_overs, worst, seconds() - begin);

@@ -31,7 +31,7 @@ void world_init(World *world, uint64_t seed, const Subject *subject, unsigned n_
                 .give_up_percent = &world->give_up_percent,
                 .is_fair = subject->is_fair};
         world->is_healed = false;
-        world->n_faults = world->heal_usec = 0;
+        world->n_faults = world->n_reexecs = world->heal_usec = 0;
         for (unsigned i = 0; i < n_hosts; i++) {
                 host_init(&world->hosts[i], s, &world->ensemble, &world->oracle, i, plan);
                 world->hosts[i].spawn = spawn;
