@@ -132,6 +132,11 @@ int plan_init(Plan *plan, const PlanContext *context, const ConfigUnit *settings
                                .child = &settings->child,
                                .out = &settings->out,
                                .err = &settings->err}};
+        if (settings->systemd_unit) { /* whose command is known when its guard is started, see service.h */
+                plan->service[0] = (char *)settings->systemd_unit;
+                plan->unit.argv = plan->service;
+                plan->unit.service = settings->systemd_unit;
+        }
         plan->unit.policy.await_ready = settings->readiness.kind != READINESS_NONE;
         random_uuid(plan->id);
         if (settings->lead)
