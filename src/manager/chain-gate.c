@@ -495,6 +495,68 @@ static const Gate *chain_gate_item(const Gate *gate, size_t i)
         return i < c->n ? c->items[i].gate : NULL;
 }
 
+static const char *link_name(int state)
+{
+        static const char *const names[] = {
+                [LINK_CLOSED] = "closed", [LINK_ASKED] = "asked", [LINK_OPEN] = "open", [LINK_LOST] = "lost", [LINK_CLOSING] = "closing"};
+
+        return names[state];
+}
+
+static bool chain_gate_save(const Gate *gate, SavedWriter *w)
+{
+        const ChainGate *c = chain_of(gate);
+        bool saved = true;
+
+        if (c->state != CHAIN_CLOSED && c->state != CHAIN_OPENING && c->state != CHAIN_OPEN)
+                return false;
+        saved_put(w, "chain", c->state == CHAIN_CLOSED ? "closed" : c->state == CHAIN_OPENING ? "opening" : "open");
+        saved_put_number(w, "deadline-usec", c->deadline_usec);
+        for (size_t i = 0; i < c->n && saved; i++) {
+                const ChainItem *item = &c->items[i];
+
+                saved_enter(w, "item", i);
+                saved_put(w, "link", link_name(item->state));
+                saved_put_number(w, "link-deadline-usec", item->deadline_usec);
+                saved_put_signed(w, "link-token", item->token);
+                saved_put(w, "link-text", item->text);
+                saved = item->state != LINK_LOST && item->state != LINK_CLOSING && gate_save(item->gate, w);
+                saved_leave(w);
+        }
+        return saved;
+}
+
+static int restore_item(ChainItem *item, Saved *saved)
+{
+        int state = saved_get_name(saved, "link", link_name, LINK_OPEN + 1, -1);
+
+        if (state < 0)
+                return -EBADMSG;
+        item->state = (enum LinkState)state;
+        item->deadline_usec = saved_get_number(saved, "link-deadline-usec", 0);
+        item->token = saved_get_signed(saved, "link-token", 0);
+        (void)saved_copy(saved, "link-text", item->text, sizeof(item->text));
+        return gate_restore(item->gate, saved);
+}
+
+static int chain_gate_restore(Gate *gate, Saved *saved)
+{
+        ChainGate *c = chain_of(gate);
+        const char *state = saved_get(saved, "chain");
+        int r = 0;
+
+        c->state = !state || strcmp(state, "closed") == 0 ? CHAIN_CLOSED :
+                strcmp(state, "opening") == 0             ? CHAIN_OPENING :
+                                                            CHAIN_OPEN;
+        c->deadline_usec = saved_get_number(saved, "deadline-usec", 0);
+        for (size_t i = 0; i < c->n && r == 0; i++) {
+                saved_go_in(saved, "item", i);
+                r = restore_item(&c->items[i], saved);
+                saved_go_out(saved);
+        }
+        return r;
+}
+
 static const GateType type = {.noun = "gates",
         .free = chain_gate_free,
         .set_timing = chain_gate_set_timing,
@@ -506,7 +568,9 @@ static const GateType type = {.noun = "gates",
         .abandon = chain_gate_abandon,
         .env = chain_gate_env,
         .ended = chain_gate_ended,
-        .item = chain_gate_item};
+        .item = chain_gate_item,
+        .save = chain_gate_save,
+        .restore = chain_gate_restore};
 
 static void free_half_made(ChainGate *c)
 {

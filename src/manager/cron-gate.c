@@ -304,6 +304,31 @@ static void cron_gate_ended(Gate *gate, int status)
         cron_ended(&CONTAINER_OF(gate, CronGate, gate)->cron, status);
 }
 
+static bool cron_gate_save(const Gate *gate, SavedWriter *w)
+{
+        const CronGate *g = CONTAINER_OF(gate, CronGate, gate);
+
+        saved_put_flag(w, "told-other-schedule", g->told_other_schedule);
+        saved_put_flag(w, "told-ahead", g->told_ahead);
+        saved_put_flag(w, "told-ready", g->told_ready);
+        return !g->abandoned && g->renewed == (g->cron.claim.state == CLAIM_HELD) && cron_save(&g->cron, w);
+}
+
+static int cron_gate_restore(Gate *gate, Saved *saved)
+{
+        CronGate *g = CONTAINER_OF(gate, CronGate, gate);
+        int r = cron_restore(&g->cron, saved);
+
+        g->told_other_schedule = saved_get_flag(saved, "told-other-schedule");
+        g->told_ahead = saved_get_flag(saved, "told-ahead");
+        g->told_ready = saved_get_flag(saved, "told-ready");
+        if (r < 0 || g->cron.claim.state != CLAIM_HELD)
+                return r;
+        g->renewed = true;
+        heart_add(g->heart, &g->hold);
+        return 0;
+}
+
 static const GateType type = {.noun = "turn",
         .free = cron_gate_free,
         .set_timing = cron_gate_set_timing,
@@ -314,7 +339,9 @@ static const GateType type = {.noun = "turn",
         .wedge = cron_gate_wedge,
         .abandon = cron_gate_abandon,
         .env = cron_gate_env,
-        .ended = cron_gate_ended};
+        .ended = cron_gate_ended,
+        .save = cron_gate_save,
+        .restore = cron_gate_restore};
 
 static void free_half_made(CronGate *g)
 {

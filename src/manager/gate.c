@@ -81,6 +81,31 @@ void gate_tell(Gate *gate, GateEvent event)
         gate->handler(gate->userdata, &event);
 }
 
+bool gate_save(const Gate *gate, SavedWriter *w)
+{
+        saved_put(w, "kind", gate->view.kind);
+        saved_put(w, "state", gate_state_to_string(gate->view.state));
+        saved_put(w, "text", gate->view.text);
+        saved_put_signed(w, "token", gate->view.token);
+        return gate->type->save(gate, w);
+}
+
+static const char *state_name(int state)
+{
+        return gate_state_to_string((enum GateState)state);
+}
+
+int gate_restore(Gate *gate, Saved *saved)
+{
+        const char *kind = saved_get(saved, "kind");
+        int state = saved_get_name(saved, "state", state_name, GATE_STATE_LOST + 1, GATE_STATE_CLOSED);
+
+        if (!kind || strcmp(kind, gate->view.kind) != 0)
+                return -EBADMSG;
+        view_set(&gate->view, (enum GateState)state, saved_get(saved, "text"), saved_get_signed(saved, "token", 0));
+        return gate->type->restore(gate, saved);
+}
+
 size_t gate_views(const Gate *gate, const GateView *views[static GATE_CHAIN_MAX])
 {
         size_t n = 0;

@@ -109,6 +109,8 @@ typedef struct GateType {
         void (*env)(const Gate *gate, GateEnv *env); /* while open */
         void (*ended)(Gate *gate, int status);       /* NULL: does not care */
         const Gate *(*item)(const Gate *gate, size_t i); /* of a chain, NULL past the last; NULL: is none */
+        bool (*save)(const Gate *gate, SavedWriter *writer);
+        int (*restore)(Gate *gate, Saved *saved);
 } GateType;
 
 struct Gate {
@@ -139,6 +141,11 @@ void gate_wedge(Gate *gate);
 void gate_env(const Gate *gate, GateEnv *env);
 /* The command ended with this exit status of the table; the tree may have processes yet. */
 void gate_ended(Gate *gate, int status);
+/* For a program that takes our place, in the same session. Returns false while something is under way: wait. */
+bool gate_save(const Gate *gate, SavedWriter *writer);
+/* Into a gate that was just made, with its timing: what is held is in the care of the heart from now on, and what waits goes
+ * on at ATTACHED. Nothing is told from inside. Returns 0 or -EBADMSG, and then the gate can only be freed. */
+int gate_restore(Gate *gate, Saved *saved);
 /* Of a chain: of the one that is waited for. */
 const char *gate_noun(const Gate *gate);
 /* One for each gate of a chain, in order. Returns how many. What they point to is the gate's, until it tells or is told

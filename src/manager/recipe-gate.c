@@ -239,11 +239,34 @@ static void recipe_gate_env(const Gate *gate, GateEnv *env)
                 gate_env_add(env, "ZK_SEQUENCE", "%" PRIu64, g->number);
 }
 
+static bool recipe_gate_save(const Gate *gate, SavedWriter *w)
+{
+        const RecipeGate *g = CONTAINER_OF(gate, RecipeGate, gate);
+
+        saved_put_number(w, "number", g->number);
+        return !g->abandoned && g->renewed == (g->recipe->claim(g->machine)->state == CLAIM_HELD) &&
+                g->recipe->save(g->machine, w);
+}
+
+static int recipe_gate_restore(Gate *gate, Saved *saved)
+{
+        RecipeGate *g = CONTAINER_OF(gate, RecipeGate, gate);
+        int r = g->recipe->restore(g->machine, saved);
+
+        if (r < 0 || g->hold.claim->state != CLAIM_HELD)
+                return r;
+        g->number = saved_get_number(saved, "number", 0);
+        g->renewed = true;
+        heart_add(g->heart, &g->hold);
+        return 0;
+}
+
 #define RECIPE_GATE_TYPE(what)                                                                               \
         {                                                                                                    \
                 .noun = (what), .free = recipe_gate_free, .set_timing = recipe_gate_set_timing,              \
                 .on_session = recipe_gate_on_session, .open = recipe_gate_open, .close = recipe_gate_close,  \
-                .lose = recipe_gate_lose, .wedge = recipe_gate_wedge, .abandon = recipe_gate_abandon, .env = recipe_gate_env,                \
+                .lose = recipe_gate_lose, .wedge = recipe_gate_wedge, .abandon = recipe_gate_abandon, .env = recipe_gate_env, \
+                .save = recipe_gate_save, .restore = recipe_gate_restore,                \
         }
 
 static const GateType lock_type = RECIPE_GATE_TYPE("lock");

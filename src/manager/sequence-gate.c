@@ -277,6 +277,27 @@ static void sequence_gate_env(const Gate *base, GateEnv *env)
         gate_env_add(env, "ZK_SEQUENCE", "%" PRIu64, CONTAINER_OF(base, SequenceGate, gate)->sequence.number);
 }
 
+static bool sequence_gate_save(const Gate *base, SavedWriter *w)
+{
+        const SequenceGate *gate = CONTAINER_OF(base, SequenceGate, gate);
+
+        return gate->renewed == (gate->sequence.claim.state == CLAIM_HELD) && sequence_save(&gate->sequence, w);
+}
+
+/* What the janitor had in sight it looks at anew. */
+static int sequence_gate_restore(Gate *base, Saved *saved)
+{
+        SequenceGate *gate = CONTAINER_OF(base, SequenceGate, gate);
+        int r = sequence_restore(&gate->sequence, saved);
+
+        if (r < 0 || gate->sequence.claim.state != CLAIM_HELD)
+                return r;
+        gate->renewed = true;
+        heart_add(gate->heart, &gate->hold);
+        start_janitor(gate, true);
+        return 0;
+}
+
 static const GateType type = {.noun = "number",
         .free = sequence_gate_free,
         .set_timing = sequence_gate_set_timing,
@@ -286,7 +307,9 @@ static const GateType type = {.noun = "number",
         .lose = sequence_gate_lose,
         .wedge = sequence_gate_wedge,
         .abandon = sequence_gate_abandon,
-        .env = sequence_gate_env};
+        .env = sequence_gate_env,
+        .save = sequence_gate_save,
+        .restore = sequence_gate_restore};
 
 int sequence_gate_new(Gate **out, sd_event *event, Client *client, Heart *heart, const SequenceConfig *config)
 {
