@@ -6,19 +6,23 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 /* Descriptors that are on their way to 3, 4, ... wait above this. */
 #define PARKED_FD_MIN CHILD_PASS_AT_LIMIT
 
-static _Noreturn void fail(int error_fd, enum WireStage stage, int error)
+static _Noreturn void fail_setting(int error_fd, const SettingsError *error)
 {
-        ChildError e = {.stage = (int32_t)stage, .error = error};
+        ChildError e = {.stage = (int32_t)error->stage, .error = error->error, .which = error->which};
 
         (void)!write(error_fd, &e, sizeof(e));
         _exit(127);
+}
+
+static _Noreturn void fail(int error_fd, enum WireStage stage, int error)
+{
+        fail_setting(error_fd, &(SettingsError){.stage = stage, .error = error});
 }
 
 static bool same_name(const char *assignment, const char *other)
@@ -82,20 +86,6 @@ static int place_fds(const Child *c, int *error_fd)
         return 0;
 }
 
-static void reset_scheduling(const Child *c)
-{
-        int fd;
-
-        setpriority(PRIO_PROCESS, 0, c->nice);
-        if (!c->oom_adj[0])
-                return;
-        fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-        if (fd >= 0) {
-                (void)!write(fd, c->oom_adj, strlen(c->oom_adj));
-                close(fd);
-        }
-}
-
 /* The system call's own structure: sigaction(3) refuses the two signals that glibc keeps for itself,
  * but somebody may have handed them to us ignored. */
 struct KernelSigaction {
@@ -125,6 +115,7 @@ static void reset_signals(uint64_t blocked, uint64_t ignored)
 static _Noreturn void child_main(
         const Child *c, const Contain *contain, const WireStart *start, bool born_inside, int error_fd)
 {
+        SettingsError error;
         int r;
 
         setpgid(0, 0);
@@ -133,15 +124,20 @@ static _Noreturn void child_main(
                 fail(error_fd, WIRE_STAGE_SETUP, -r);
         if (c->foreground)
                 tcsetpgrp(c->tty_fd, getpgrp());
-        reset_scheduling(c);
         if (fchdir(c->cwd_fd) < 0)
                 fail(error_fd, WIRE_STAGE_SETUP, errno);
+        if (!settings_apply(c->settings, c->nice, c->oom_adj, &error))
+                fail_setting(error_fd, &error);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (contain_guard_is_dead(contain, c->guard))
                 _exit(127);
+        if (!settings_enter_directory(c->settings, &error))
+                fail_setting(error_fd, &error);
         r = place_fds(c, &error_fd);
         if (r < 0)
                 fail(error_fd, WIRE_STAGE_SETUP, -r);
+        if (!settings_limit(c->settings, &error))
+                fail_setting(error_fd, &error);
         reset_signals(start->blocked, start->ignored);
         exec_with(c->argv, start);
         fail(error_fd, WIRE_STAGE_EXEC, errno);

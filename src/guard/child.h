@@ -1,8 +1,9 @@
 /* Child: from the fork to the exec of the command, and what went wrong in between.
  *
- * The order matters: the group and the namespace first, the terminal next, the directory, then
- * PR_SET_PDEATHSIG (a change of user would clear it, and it is raced by the guard's
- * own death, hence the check after it), the descriptors, last the dispositions and the mask, after which a
+ * The order matters: the group and the namespace first, the terminal next, the directory we
+ * were started in, limits that are raised, priority and user (settings.h), then PR_SET_PDEATHSIG (a change of user
+ * would clear it, and it is raced by the guard's own death, hence the check after it), the unit's directory with the
+ * user's rights, the descriptors, the limits that remain, last the dispositions and the mask, after which a
  * signal may kill. The child tells of a failure through a pipe that a successful exec closes. */
 #pragma once
 
@@ -10,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "guard/contain.h"
+#include "guard/settings.h"
 #include "guard/wire.h"
 
 #define CHILD_PASS_FDS_MAX 64
@@ -17,6 +19,7 @@
 
 typedef struct Child {
         char **argv;
+        const Settings *settings;
         int cwd_fd;
         int tty_fd; /* -1: no terminal */
         bool foreground;
@@ -32,6 +35,7 @@ typedef struct Child {
 typedef struct ChildError {
         int32_t stage; /* enum WireStage */
         int32_t error;
+        uint32_t which;
 } ChildError;
 
 /* Forks and execs. Returns the pid, with *error_fd for child_result(), or a negative errno. */

@@ -79,11 +79,16 @@ static uint64_t lease_usec(const Guard *g)
 
 /* The socket never blocks us: the buffer holds more than a run has to say, and a supervisor that
  * does not read for so long is as good as dead. */
-static bool tell(Guard *g, enum WireType type, int number, int64_t value)
+static bool tell_which(Guard *g, enum WireType type, int number, int64_t value, uint64_t which)
 {
-        WireMessage m = {.type = type, .number = number, .value = value};
+        WireMessage m = {.type = type, .number = number, .value = value, .usec = which};
 
         return send(g->options.socket_fd, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(m);
+}
+
+static bool tell(Guard *g, enum WireType type, int number, int64_t value)
+{
+        return tell_which(g, type, number, value, 0);
 }
 
 /* The terminal changes hands only between the supervisor and the command: with the supervisor in
@@ -94,9 +99,9 @@ static void terminal_move(Guard *g, pid_t from, pid_t to)
                 tcsetpgrp(g->child.tty_fd, to);
 }
 
-static void exec_failed(Guard *g, enum WireStage stage, int error)
+static void exec_failed(Guard *g, enum WireStage stage, int error, unsigned which)
 {
-        tell(g, WIRE_EXEC_FAILED, (int)stage, error);
+        tell_which(g, WIRE_EXEC_FAILED, (int)stage, error, which);
 }
 
 static void start_command(Guard *g)
@@ -107,7 +112,7 @@ static void start_command(Guard *g)
         if (r == 0)
                 r = child_start(&g->child, &g->contain, &packet, &g->fds[FD_EXEC].fd);
         if (r < 0) {
-                exec_failed(g, WIRE_STAGE_FORK, -r);
+                exec_failed(g, WIRE_STAGE_FORK, -r, 0);
                 contain_kill(&g->contain, 0);
         } else {
                 g->main = r;
@@ -129,7 +134,7 @@ static void read_exec_result(Guard *g, bool ended)
                 return;
         g->fds[FD_EXEC].fd = fd_close(g->fds[FD_EXEC].fd);
         if (r == 0) {
-                exec_failed(g, (enum WireStage)error.stage, error.error);
+                exec_failed(g, (enum WireStage)error.stage, error.error, error.which);
                 g->exec_failed = true;
         } else {
                 tell(g, WIRE_STARTED, g->main, 0);
@@ -148,7 +153,7 @@ static void continue_job(Guard *g, bool foreground)
 static void perform(Guard *g, const PolicyActions *a, const WireMessage *m)
 {
         if (a->set & POLICY_REFUSE)
-                exec_failed(g, WIRE_STAGE_LEASE, ETIME);
+                exec_failed(g, WIRE_STAGE_LEASE, ETIME, 0);
         if (a->set & POLICY_SPAWN)
                 start_command(g);
         if (a->set & POLICY_FORWARD && g->main > 0)
@@ -399,7 +404,7 @@ static const char *open_all(Guard *g)
         fcntl(o->socket_fd, F_SETFD, FD_CLOEXEC);
         g->fds[FD_TIMER].fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
         open_signals(g);
-        g->child.cwd_fd = open(o->directory ? o->directory : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        g->child.cwd_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (g->fds[FD_TIMER].fd < 0 || g->fds[FD_SIGNAL].fd < 0)
                 return "cannot open a timer";
         return g->child.cwd_fd < 0 ? "cannot open the working directory" : NULL;
@@ -460,6 +465,7 @@ int main(int argc, char **argv)
         harden(g);
         (void)!chdir("/");
         g->child.argv = g->options.argv;
+        g->child.settings = &g->options.settings;
         g->child.guard = getpid();
         g->child.n_pass_fds = g->options.n_pass_fds;
         g->child.pass_at = g->options.pass_at;

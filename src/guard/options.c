@@ -64,10 +64,15 @@ static const char *parse_pair(Options *o, const char *name, const char *value)
                 o->cgroup = value;
         else if (strcmp(name, "--kill-cgroup") == 0)
                 o->kill_cgroup = value;
-        else if (strcmp(name, "--directory") == 0)
-                o->directory = value;
         else
-                return parse_number(o, name, value);
+                switch (settings_parse(&o->settings, name, value)) {
+                case SETTINGS_UNKNOWN:
+                        return parse_number(o, name, value);
+                case SETTINGS_BAD:
+                        return "a setting is not what it should be";
+                case SETTINGS_OK:
+                        break;
+                }
         return NULL;
 }
 
@@ -78,6 +83,7 @@ const char *options_parse(Options *o, char **argv)
         memset(o, 0, sizeof(*o));
         o->page_fd = o->socket_fd = -1;
         o->pass_at = 3;
+        settings_init(&o->settings);
         for (argv++; *argv && strcmp(*argv, "--") != 0; argv++) {
                 if (strcmp(*argv, "--terminal") == 0) {
                         o->terminal = true;

@@ -4,10 +4,13 @@
 
 #include <stdbool.h>
 #include "guard/child.h"
+#include "guard/settings.h"
 #include "guard/wire.h"
 
 /*   zksup-guard --page-fd N --slot I --socket-fd N --contain subreaper|cgroup|pidns
- *               [--cgroup DIR] [--kill-cgroup DIR] [--directory DIR] [--pass-fd N]... [--pass-at N] [--terminal] -- CMD ARGS...
+ *               [--cgroup DIR] [--kill-cgroup DIR] [--directory DIR] [--pass-fd N]... [--pass-at N] [--terminal]
+ *               [--uid N] [--gid N] [--groups N,...] [--umask N] [--nice N] [--oom N] [--limit N:SOFT:HARD]...
+ *               -- CMD ARGS...
  *
  * --pass-fd: the first arrives in the command as the descriptor of --pass-at (3), the next as the one
  * after it, ...
@@ -16,7 +19,8 @@ typedef struct Options {
         int page_fd, socket_fd;
         unsigned slot;
         enum WireContain contain;
-        const char *cgroup, *kill_cgroup, *directory;
+        const char *cgroup, *kill_cgroup;
+        Settings settings;
         bool terminal;
         int pass_fds[CHILD_PASS_FDS_MAX];
         unsigned n_pass_fds;

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 /* Room for the environment assignments of a START. */
 #define WIRE_ENV_MAX 8192
 /* The value of a lease slot for a unit that needs no lease; 0 means that none is held. */
@@ -27,7 +27,7 @@ enum WireType {
         /* guard -> supervisor */
         WIRE_READY = 32,  /* number: enum WireContain in use, value: WIRE_VERSION */
         WIRE_STARTED,     /* number: pid of the command, in the guard's own PID namespace */
-        WIRE_EXEC_FAILED, /* number: enum WireStage, value: errno */
+        WIRE_EXEC_FAILED, /* number: enum WireStage, value: errno, usec: which, as the stage says */
         WIRE_EXITED,      /* number: CLD_EXITED, CLD_KILLED or CLD_DUMPED, value: code or signal */
         WIRE_JOB_STOPPED, /* number: the signal */
         WIRE_STOPPING,    /* number: enum WireWhy */
@@ -44,8 +44,15 @@ enum WireContain {
 enum WireStage {
         WIRE_STAGE_LEASE = 1,
         WIRE_STAGE_FORK,
-        WIRE_STAGE_SETUP, /* between fork and exec: directory, descriptors, terminal, namespace */
+        WIRE_STAGE_SETUP, /* between fork and exec: descriptors, terminal, namespace, the directory we were started in */
         WIRE_STAGE_EXEC,
+        /* what the unit asks for, unit/child-config.h */
+        WIRE_STAGE_LIMIT, /* which: RLIMIT_... */
+        WIRE_STAGE_NICE,
+        WIRE_STAGE_OOM,
+        WIRE_STAGE_GROUPS,
+        WIRE_STAGE_USER,
+        WIRE_STAGE_DIRECTORY,
 };
 
 enum WireWhy {

@@ -84,6 +84,7 @@ static void on_stopping(Hook *hook, enum WireWhy why)
 static void on_spawn(Spawn *spawn, const SpawnEvent *event, void *userdata)
 {
         Hook *hook = userdata;
+        char problem[400];
 
         switch (event->type) {
         case SPAWN_READY:
@@ -93,7 +94,9 @@ static void on_spawn(Spawn *spawn, const SpawnEvent *event, void *userdata)
                 log_unit_info(hook->name, "started as process %d", (int)event->pid);
                 break;
         case SPAWN_EXEC_FAILED:
-                log_unit_error(hook->name, "cannot execute '%s': %s", hook->config.argv[0], strerror(event->error));
+                child_config_explain(hook->config.child, hook->config.argv[0], event->stage, event->error, event->which,
+                        problem, sizeof(problem));
+                log_unit_error(hook->name, "%s", problem);
                 break;
         case SPAWN_EXITED:
                 on_exited(hook, event);
@@ -171,9 +174,13 @@ static void copy_start(Hook *hook, const SpawnStart *start)
 
 void hook_start(Hook *hook, const SpawnStart *start)
 {
+        char problem[300] = "";
         SpawnConfig config = {.argv = hook->config.argv,
                 .name = hook->name,
                 .contain = hook->config.contain,
+                .child = hook->config.child,
+                .problem = problem,
+                .problem_size = sizeof(problem),
                 .blocked = hook->config.blocked,
                 .ignored = hook->config.ignored};
         int r;
@@ -184,7 +191,7 @@ void hook_start(Hook *hook, const SpawnStart *start)
         hook->started = hook->stopping = hook->ok = false;
         r = spawn_new(&hook->spawn, hook->event, hook->reaper, hook->page, &config, on_spawn, hook);
         if (r < 0) {
-                log_unit_error(hook->name, "cannot start its guard: %s", strerror(-r));
+                log_unit_error(hook->name, "cannot start its guard: %s", problem[0] ? problem : strerror(-r));
                 end(hook);
                 return;
         }

@@ -24,6 +24,7 @@ typedef struct HookConfig {
         char *const *argv;
         uint64_t timeout_usec;
         enum ContainMode contain;
+        const ChildConfig *child; /* NULL: as we are */
         const sigset_t *blocked, *ignored;
         const Streams *streams; /* where it prints; NULL: as zksup itself */
 } HookConfig;

@@ -268,6 +268,7 @@ static int make_standby(Lead *lead, const UnitContext *context, const UnitConfig
                 .argv = lead->config.standby,
                 .policy = leader->policy,
                 .contain = leader->contain,
+                .child = leader->child,
                 .blocked = leader->blocked,
                 .ignored = leader->ignored,
                 .streams = leader->streams,
@@ -294,6 +295,7 @@ static int make_hook(Lead *lead, const UnitContext *context, const UnitConfig *l
                 .argv = argv,
                 .timeout_usec = lead->config.hook_timeout_usec,
                 .contain = leader->contain,
+                .child = leader->child,
                 .blocked = leader->blocked,
                 .ignored = leader->ignored,
                 .streams = leader->streams};

@@ -62,19 +62,20 @@ static void on_exited(Unit *unit, const SpawnEvent *event)
 
 static void on_exec_failed(Unit *unit, const SpawnEvent *event)
 {
+        /* it is the command that is not found, not its directory */
+        int error = event->error == ENOENT && event->stage != WIRE_STAGE_EXEC ? ENOTDIR : event->error;
+        char problem[400];
+
         if (event->stage == WIRE_STAGE_LEASE) {
                 unit_hold_lose(unit, "the lease was about to end before the start");
         } else {
-                unit_log(unit, LOG_LEVEL_ERROR, UNIT_FAILED, strerror(event->error), "cannot %s '%s': %s",
-                        event->stage == WIRE_STAGE_FORK ? "fork for" :
-                        event->stage == WIRE_STAGE_EXEC ? "execute" :
-                                                          "set up",
-                        unit->config.argv[0], strerror(event->error));
+                child_config_explain(unit->config.child, unit->config.argv[0], event->stage, event->error, event->which,
+                        problem, sizeof(problem));
+                unit_log(unit, LOG_LEVEL_ERROR, UNIT_FAILED, strerror(event->error), "%s", problem);
                 if (unit->gate)
-                        gate_ended(unit->gate,
-                                event->error == ENOENT ? UNIT_EXIT_NOT_FOUND : UNIT_EXIT_CANNOT_EXECUTE);
+                        gate_ended(unit->gate, error == ENOENT ? UNIT_EXIT_NOT_FOUND : UNIT_EXIT_CANNOT_EXECUTE);
         }
-        unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_EXEC_FAILED, .value = event->error});
+        unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_EXEC_FAILED, .value = error});
 }
 
 static void on_stopping(Unit *unit, enum WireWhy why)
@@ -142,11 +143,15 @@ static const char *guard_remedy(int error)
 void unit_run_spawn_guard(Unit *unit)
 {
         CLEANUP(service_deinit) Service service = {0};
+        char problem[300] = "";
         int fds[1], r;
         SpawnConfig config = {.argv = unit->config.argv,
                 .name = unit->config.name,
                 .contain = unit->config.contain,
                 .terminal = unit->config.terminal,
+                .child = unit->config.child,
+                .problem = problem,
+                .problem_size = sizeof(problem),
                 .pass_fds = fds,
                 .blocked = unit->config.blocked,
                 .ignored = unit->config.ignored};
@@ -165,8 +170,8 @@ void unit_run_spawn_guard(Unit *unit)
                 r = spawn_new(&unit->spawn, unit->context.event, unit->context.reaper, unit->context.page, &config,
                         on_spawn, unit);
         if (r < 0) {
-                unit_log(unit, LOG_LEVEL_ERROR, UNIT_FAILED, strerror(-r), "cannot start its guard: %s%s", strerror(-r),
-                        guard_remedy(r));
+                unit_log(unit, LOG_LEVEL_ERROR, UNIT_FAILED, strerror(-r), "cannot start its guard: %s%s",
+                        problem[0] ? problem : strerror(-r), problem[0] ? "" : guard_remedy(r));
                 unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_GUARD_FAILED, .value = -r});
         }
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/resource.h>
+#include "guard/wire.h"
 
 #define CHILD_LIMITS_MAX 16
 
@@ -28,3 +29,9 @@ typedef struct ChildConfig {
 } ChildConfig;
 
 #define CHILD_CONFIG_DEFAULT ((ChildConfig){.umask = -1})
+
+/* The name of RLIMIT_... in a configuration. */
+const char *child_config_resource_name(int resource);
+/* What of CHILD (or NULL) could not be done for COMMAND, in one line, from what an EXEC_FAILED says. */
+void child_config_explain(const ChildConfig *child, const char *command, enum WireStage stage, int error,
+        unsigned which, char *text, size_t size);

@@ -4,12 +4,15 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include "unit/descriptors.h"
+#include "util/text.h"
 
 #ifndef ZKSUP_LIBEXECDIR
 #define ZKSUP_LIBEXECDIR "/usr/libexec/zksup"
 #endif
 
-#define NUMBER_MAX 12
+#define NUMBER_MAX 64 /* a limit: three numbers */
+#define OPTIONS_MAX 64 /* words, besides those for descriptors and limits */
 #define PASS_FDS_MAX 64 /* the guard's own limit */
 
 typedef struct Arguments {
@@ -17,6 +20,7 @@ typedef struct Arguments {
         size_t n;
         char (*numbers)[NUMBER_MAX];
         size_t n_numbers;
+        char *groups;
 } Arguments;
 
 static void add(Arguments *a, const char *arg)
@@ -33,14 +37,90 @@ static void add_number(Arguments *a, const char *name, int number)
         add(a, text);
 }
 
+static void add_id(Arguments *a, const char *name, unsigned id)
+{
+        char *text = a->numbers[a->n_numbers++];
+
+        snprintf(text, NUMBER_MAX, "%u", id);
+        add(a, name);
+        add(a, text);
+}
+
+static void add_limit(Arguments *a, int resource, const struct rlimit *limit)
+{
+        char *text = a->numbers[a->n_numbers++];
+
+        snprintf(text, NUMBER_MAX, "%d:%llu:%llu", resource, (unsigned long long)limit->rlim_cur,
+                (unsigned long long)limit->rlim_max);
+        add(a, "--limit");
+        add(a, text);
+}
+
+/* And the one of descriptors that we have raised for ourselves, unless the unit has its own. */
+static void add_limits(Arguments *a, const ChildConfig *child)
+{
+        struct rlimit original;
+        bool has_own = false;
+
+        for (size_t i = 0; child && i < child->n_limits; i++) {
+                const ChildLimit *l = &child->limits[i];
+                struct rlimit limit = {.rlim_cur = l->soft, .rlim_max = l->hard};
+
+                add_limit(a, l->resource, &limit);
+                has_own |= l->resource == RLIMIT_NOFILE;
+        }
+        if (!has_own && descriptors_original(&original))
+                add_limit(a, RLIMIT_NOFILE, &original);
+}
+
+static int add_identity(Arguments *a, const ChildIdentity *id)
+{
+        TextBuffer groups = {0};
+
+        if (!id->changes)
+                return 0;
+        if (id->has_user)
+                add_id(a, "--uid", id->uid);
+        if (id->has_group)
+                add_id(a, "--gid", id->gid);
+        if (!id->groups)
+                return 0;
+        for (size_t i = 0; i < id->n_groups; i++)
+                text_buffer_printf(&groups, "%s%u", i ? "," : "", (unsigned)id->groups[i]);
+        a->groups = text_buffer_take(&groups);
+        if (!a->groups)
+                return -ENOMEM;
+        add(a, "--groups");
+        add(a, a->groups);
+        return 0;
+}
+
+static int add_child(Arguments *a, const ChildConfig *child, const ChildIdentity *identity)
+{
+        add_limits(a, child);
+        if (!child)
+                return 0;
+        if (child->directory) {
+                add(a, "--directory");
+                add(a, child->directory);
+        }
+        if (child->umask >= 0)
+                add_number(a, "--umask", child->umask);
+        if (child->has_nice)
+                add_number(a, "--nice", child->nice);
+        if (child->has_oom_score_adjust)
+                add_number(a, "--oom", child->oom_score_adjust);
+        return add_identity(a, identity);
+}
+
 static int arguments_build(Arguments *a, const SpawnGuard *g, const SpawnConfig *c)
 {
-        size_t n_command = 0;
+        size_t n_command = 0, n_limits = 1 + (c->child ? c->child->n_limits : 0);
 
         while (c->argv[n_command])
                 n_command++;
-        a->argv = calloc(24 + 2 * c->n_pass_fds + n_command, sizeof(*a->argv));
-        a->numbers = calloc(4 + c->n_pass_fds, sizeof(*a->numbers));
+        a->argv = calloc(OPTIONS_MAX + 2 * (c->n_pass_fds + n_limits) + n_command, sizeof(*a->argv));
+        a->numbers = calloc(OPTIONS_MAX / 2 + c->n_pass_fds + n_limits, sizeof(*a->numbers));
         if (!a->argv || !a->numbers)
                 return -ENOMEM;
         add(a, "zksup-guard");
@@ -57,10 +137,8 @@ static int arguments_build(Arguments *a, const SpawnGuard *g, const SpawnConfig 
                 add(a, "--kill-cgroup");
                 add(a, c->kill_cgroup);
         }
-        if (c->directory) {
-                add(a, "--directory");
-                add(a, c->directory);
-        }
+        if (add_child(a, c->child, g->identity) < 0)
+                return -ENOMEM;
         for (size_t i = 0; i < c->n_pass_fds; i++)
                 add_number(a, "--pass-fd", c->pass_fds[i]);
         if (c->pass_at)
@@ -117,12 +195,13 @@ int spawn_guard_execute(const SpawnGuard *g, const SpawnConfig *c, pid_t *pid)
                 if (r == 0)
                         r = -set_attributes(&attributes, c);
                 if (r == 0)
-                        r = -posix_spawn(pid, g->path, &actions, &attributes, (char **)a.argv, environ);
+                        r = -posix_spawn(pid, g->path, &actions, &attributes, (char **)a.argv, g->environment);
                 posix_spawn_file_actions_destroy(&actions);
                 posix_spawnattr_destroy(&attributes);
         }
         free(a.argv);
         free(a.numbers);
+        free(a.groups);
         return r;
 }
 

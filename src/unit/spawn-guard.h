@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include "unit/child-identity.h"
 #include "unit/spawn.h"
 
 typedef struct SpawnGuard {
@@ -10,6 +11,8 @@ typedef struct SpawnGuard {
         unsigned slot;
         const char *cgroup; /* NULL: none */
         enum ContainMode contain;
+        const ChildIdentity *identity;
+        char *const *environment;
 } SpawnGuard;
 
 /* Executes the guard. Returns 0 and *pid, or a negative errno. */

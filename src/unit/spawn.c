@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include "guard/service-group.h"
 #include "unit/cgroup.h"
+#include "unit/child-environment.h"
+#include "unit/child-identity.h"
 #include "unit/spawn-guard.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -106,7 +108,8 @@ static void on_message(Spawn *s, const WireMessage *m)
         case WIRE_EXEC_FAILED:
                 emit(s, (SpawnEvent){.type = SPAWN_EXEC_FAILED,
                                 .stage = (enum WireStage)m->number,
-                                .error = (int)m->value});
+                                .error = (int)m->value,
+                                .which = (unsigned)m->usec});
                 return;
         case WIRE_EXITED:
                 s->pid = 0;
@@ -290,15 +293,23 @@ static void drop_group(Spawn *s)
 
 static int execute(Spawn *s, const SpawnConfig *c)
 {
+        CLEANUP(child_identity_deinit) ChildIdentity identity;
+        CLEANUP(child_environment_deinit) ChildEnvironment environment = {0};
         CLEANUP_STRING found = NULL;
         CLEANUP_FD theirs = -1;
         SpawnGuard g = {.page_fd = lease_page_fd(s->page), .slot = s->slot, .cgroup = s->cgroup};
         int fds[2], r;
         pid_t pid;
 
-        r = c->guard_path ? 0 : spawn_find_guard(&found);
+        r = child_identity_resolve(&identity, c->child, c->problem, c->problem_size);
+        if (r == 0)
+                r = child_environment_make(&environment, c->child, &identity);
+        if (r == 0 && !c->guard_path)
+                r = spawn_find_guard(&found);
         if (r < 0)
                 return r;
+        g.identity = &identity;
+        g.environment = environment.envp;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
                 return -errno;
         s->socket_fd = fds[0];

@@ -20,6 +20,7 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 #include "guard/wire.h"
+#include "unit/child-config.h"
 #include "unit/lease-page.h"
 #include "unit/reaper.h"
 #include "util/macros.h"
@@ -50,6 +51,7 @@ typedef struct SpawnEvent {
         pid_t pid;                /* STARTED */
         enum WireStage stage;     /* EXEC_FAILED */
         int error;                /* EXEC_FAILED: a positive errno */
+        unsigned which;           /* EXEC_FAILED: of the stage, see child_config_explain() */
         int code;                 /* EXITED: CLD_EXITED, CLD_KILLED, CLD_DUMPED */
         int status;               /* EXITED: exit code or signal */
         int signal;               /* JOB_STOPPED */
@@ -75,7 +77,9 @@ typedef struct SpawnConfig {
         const int *pass_fds;
         size_t n_pass_fds;
         int pass_at;
-        const char *directory; /* NULL: ours */
+        const ChildConfig *child; /* as whom, where and with what; NULL: as we are */
+        char *problem; /* gets a sentence where there is more to say than an errno; NULL: not wanted */
+        size_t problem_size;
         /* What the command starts with: as zksup itself was started. NULL: nothing. */
         const sigset_t *blocked;
         const sigset_t *ignored;
@@ -90,8 +94,8 @@ typedef struct SpawnStart {
 } SpawnStart;
 
 /* Starts the guard, which then waits. EVENT, REAPER and PAGE must outlive the Spawn. Returns 0 or a
- * negative errno (-ENOENT: no zksup-guard; -ENOSPC: no slot; with CONTAIN_CGROUP also those of
- * cgroup_find_own()). */
+ * negative errno (-ENOENT: no zksup-guard; -ENOSPC: no slot; with CONTAIN_CGROUP also those of cgroup_find_own(); with a
+ * sentence in config->problem those of child_identity_resolve()). */
 int spawn_new(Spawn **out, sd_event *event, Reaper *reaper, LeasePage *page, const SpawnConfig *config,
         SpawnHandler handler, void *userdata);
 /* Ends the guard, and with it, unproved, what runs: wait for EMPTY first. No event comes after this

@@ -22,7 +22,7 @@ static void a_full_command_line_is_understood(void **state)
         assert_int_equal(o.socket_fd, 6);
         assert_int_equal(o.contain, WIRE_CONTAIN_CGROUP);
         assert_string_equal(o.cgroup, "/g");
-        assert_string_equal(o.directory, "/d");
+        assert_string_equal(o.settings.directory, "/d");
         assert_int_equal(o.n_pass_fds, 2);
         assert_int_equal(o.pass_fds[0], 9);
         assert_int_equal(o.pass_fds[1], 8);
