@@ -27,19 +27,19 @@ static size_t page_bytes(unsigned slots)
         return (bytes + page - 1) / page * page;
 }
 
-/* Once we have our mapping nobody gets another one to write. FUTURE_WRITE is of Linux 5.1; without it a
- * process of our own user could write, which could kill us as well. */
-static void seal(int fd)
+/* Once we have our mapping nobody gets another one to write, unless it is LASTING. FUTURE_WRITE is of Linux 5.1; without it
+ * a process of our own user could write, which could kill us as well. */
+static void seal(int fd, bool lasting)
 {
         (void)fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK);
-        (void)fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE);
+        if (!lasting)
+                (void)fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE);
         (void)fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL);
 }
 
-int lease_page_new(LeasePage **out, unsigned slots)
+static int allocate(LeasePage **out, unsigned slots)
 {
-        CLEANUP(lease_page_free) LeasePage *p = NULL;
-        struct stat st;
+        LeasePage *p;
 
         if (slots == 0)
                 return -EINVAL;
@@ -48,19 +48,68 @@ int lease_page_new(LeasePage **out, unsigned slots)
                 return -ENOMEM;
         p->fd = -1;
         p->slots = slots;
+        *out = p;
         p->used = calloc(slots, sizeof(*p->used));
-        if (!p->used)
-                return -ENOMEM;
+        return p->used ? 0 : -ENOMEM;
+}
+
+static int map(LeasePage *p, const struct stat *st)
+{
+        p->inode = st->st_ino;
+        p->deadlines = mmap(NULL, page_bytes(p->slots), PROT_READ | PROT_WRITE, MAP_SHARED, p->fd, 0);
+        if (p->deadlines != MAP_FAILED)
+                return 0;
+        p->deadlines = NULL;
+        return -errno;
+}
+
+static int make(LeasePage **out, unsigned slots, bool lasting)
+{
+        CLEANUP(lease_page_free) LeasePage *p = NULL;
+        struct stat st;
+        int r = allocate(&p, slots);
+
+        if (r < 0)
+                return r;
         p->fd = memfd_create("zksup-lease", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         if (p->fd < 0 || ftruncate(p->fd, (off_t)page_bytes(slots)) < 0 || fstat(p->fd, &st) < 0)
                 return -errno;
-        p->inode = st.st_ino;
-        p->deadlines = mmap(NULL, page_bytes(slots), PROT_READ | PROT_WRITE, MAP_SHARED, p->fd, 0);
-        if (p->deadlines == MAP_FAILED) {
-                p->deadlines = NULL;
+        r = map(p, &st);
+        if (r < 0)
+                return r;
+        seal(p->fd, lasting);
+        *out = TAKE(p);
+        return 0;
+}
+
+int lease_page_new(LeasePage **out, unsigned slots)
+{
+        return make(out, slots, false);
+}
+
+int lease_page_new_lasting(LeasePage **out, unsigned slots)
+{
+        return make(out, slots, true);
+}
+
+int lease_page_adopt(LeasePage **out, int fd, unsigned slots)
+{
+        CLEANUP(lease_page_free) LeasePage *p = NULL;
+        CLEANUP_FD ours = fd;
+        struct stat st;
+        int r = allocate(&p, slots);
+
+        if (r < 0)
+                return r;
+        if (fstat(ours, &st) < 0)
                 return -errno;
-        }
-        seal(p->fd);
+        if ((uint64_t)st.st_size != page_bytes(slots))
+                return -EINVAL;
+        p->fd = ours;
+        ours = -1;
+        r = map(p, &st);
+        if (r < 0)
+                return r;
         *out = TAKE(p);
         return 0;
 }
@@ -75,6 +124,11 @@ LeasePage *lease_page_free(LeasePage *p)
         free(p->used);
         free(p);
         return NULL;
+}
+
+unsigned lease_page_slots(const LeasePage *p)
+{
+        return p->slots;
 }
 
 int lease_page_fd(const LeasePage *p)
@@ -95,6 +149,14 @@ int lease_page_alloc_slot(LeasePage *p)
                 return (int)slot;
         }
         return -ENOSPC;
+}
+
+int lease_page_take_slot(LeasePage *p, unsigned slot)
+{
+        if (slot >= p->slots || p->used[slot])
+                return -EBUSY;
+        p->used[slot] = true;
+        return 0;
 }
 
 void lease_page_free_slot(LeasePage *p, unsigned slot)

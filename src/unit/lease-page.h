@@ -25,14 +25,23 @@ typedef struct LeasePage LeasePage;
 /* A page with room for SLOTS deadlines, all 0. Returns 0, -EINVAL (no slots), -ENOMEM or what
  * memfd_create said. */
 int lease_page_new(LeasePage **out, unsigned slots);
+/* The same, to be handed to a program that takes our place: it needs a mapping of its own to write, so those who may open
+ * our descriptors, and could as well kill us, can have one too. */
+int lease_page_new_lasting(LeasePage **out, unsigned slots);
+/* The one that FD is, as that function made it, with as many SLOTS as it has; FD is ours from now on, in every case. No slot
+ * is taken. Returns 0, -EINVAL (it is none), or what mmap() said. */
+int lease_page_adopt(LeasePage **out, int fd, unsigned slots);
 LeasePage *lease_page_free(LeasePage *page);
 CLEANUP_DEFINE(LeasePage, lease_page_free);
 
+unsigned lease_page_slots(const LeasePage *page);
 /* The memfd; the page keeps it. */
 int lease_page_fd(const LeasePage *page);
 
 /* Takes a free slot and sets it to 0. Returns the slot, or -ENOSPC. */
 int lease_page_alloc_slot(LeasePage *page);
+/* Takes this slot, and leaves what is in it. Returns 0 or -EBUSY. */
+int lease_page_take_slot(LeasePage *page, unsigned slot);
 /* Sets the slot to 0 and gives it back. Only once no guard reads it any more. */
 void lease_page_free_slot(LeasePage *page, unsigned slot);
 

@@ -120,3 +120,12 @@ void reaper_kill_below(Reaper *r, pid_t pid)
         tree_signal_below(&r->tree, pid, SIGSTOP);
         tree_signal_below(&r->tree, pid, SIGKILL);
 }
+
+size_t reaper_count(const Reaper *r)
+{
+        size_t n = 0;
+
+        list_for_each (it, &r->watches)
+                n++;
+        return n;
+}

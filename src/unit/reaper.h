@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
@@ -39,6 +40,9 @@ CLEANUP_DEFINE(Reaper, reaper_free);
 void reaper_watch(Reaper *reaper, ReaperWatch *watch, pid_t pid, ReaperHandler handler);
 /* Twice is safe. */
 void reaper_unwatch(ReaperWatch *watch);
+
+/* How many processes are watched. */
+size_t reaper_count(const Reaper *reaper);
 
 /* Kills every orphan with all its descendants: one round, which allocates nothing. Returns true if
  * none was left; else call it again a little later. */
