@@ -122,6 +122,11 @@ uint64_t line_ring_total(const LineRing *ring)
         return ring->total;
 }
 
+void line_ring_set_total(LineRing *ring, uint64_t total)
+{
+        ring->total = total;
+}
+
 /* The length of the character of UTF-8 that begins here, 0: none does (RFC 3629, section 4). */
 static size_t character_length(const unsigned char *p, size_t len)
 {

@@ -18,8 +18,9 @@ LineRing *line_ring_unref(LineRing *ring);
 
 /* A newline is put after it. */
 void line_ring_add(LineRing *ring, const char *line, size_t len);
-/* How many were ever added. */
+/* How many were ever added; or, in a program that has taken the place of another, what it was there. */
 uint64_t line_ring_total(const LineRing *ring);
+void line_ring_set_total(LineRing *ring, uint64_t total);
 /* Appends the last N lines, oldest first, each with its newline; what is not UTF-8, and NUL, is a '?'. Returns
  * how many. */
 size_t line_ring_tail(const LineRing *ring, size_t n, TextBuffer *text);

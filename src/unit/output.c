@@ -32,6 +32,7 @@ struct Output {
         sd_event_source *io;
         LineSplitter splitter;
         LineRing *ring;
+        bool joined; /* the ring is another's */
         OwnStream *stream;
         OwnStreamWaiter waiter;
         LogFile *file;
@@ -331,6 +332,7 @@ void output_join(Output *o, Output *other)
 
         line_ring_unref(other->ring);
         other->ring = ring;
+        other->joined = true;
 }
 
 size_t output_tail(const Output *o, size_t n, TextBuffer *text)
@@ -356,8 +358,10 @@ void output_save(const Output *o, SavedWriter *w)
         saved_put_number(w, "dropped-lines", n.dropped_lines);
         saved_put_number(w, "dropped-bytes", n.dropped_bytes);
         saved_put_number(w, "rotations", n.rotations);
-        if (output_tail(o, SIZE_MAX, &tail) && !tail.failed)
+        if (!o->joined && output_tail(o, SIZE_MAX, &tail) && !tail.failed) {
                 saved_put_data(w, "tail", tail.data, tail.len);
+                saved_put_number(w, "total", line_ring_total(o->ring));
+        }
         if (o->read_fd < 0)
                 return;
         saved_put_fd(w, "pipe-read#", o->read_fd);
@@ -400,8 +404,10 @@ int output_restore(Output *o, Saved *saved)
         o->statistics.dropped_lines = saved_get_number(saved, "dropped-lines", 0);
         o->statistics.dropped_bytes = saved_get_number(saved, "dropped-bytes", 0);
         o->statistics.rotations = saved_get_number(saved, "rotations", 0);
-        if (tail)
+        if (tail) {
                 remember(o, tail);
+                line_ring_set_total(o->ring, saved_get_number(saved, "total", line_ring_total(o->ring)));
+        }
         batch_init(&b, o);
         if (line && has_pipe(o))
                 line_splitter_feed(&o->splitter, line, strlen(line), on_line, &b);
