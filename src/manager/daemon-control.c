@@ -142,6 +142,14 @@ static int op_log(void *userdata, const char *name, size_t lines, TextBuffer *te
         return 0;
 }
 
+static void op_log_source(void *userdata, const char *name, ApiLogSource *source)
+{
+        const FleetUnit *u = fleet_find(((Daemon *)userdata)->fleet, name);
+
+        if (u && u->unit)
+                unit_output_source(u->unit, source);
+}
+
 /* --- the cluster -------------------------------------------------------------------------------- */
 
 /* A reading of the cluster for somebody who waits for it. */
@@ -202,4 +210,5 @@ const ApiOps daemon_ops = {.snapshot = op_snapshot,
         .reexec = op_reexec,
         .stop = op_stop,
         .log = op_log,
+        .log_source = op_log_source,
         .cluster = op_cluster};
