@@ -86,7 +86,8 @@ static void on_watchdog(void *userdata)
         if (manager_is_well(daemon->manager))
                 notify_watchdog();
         else
-                log_error("the machine of the session does not move on; no sign of life for the watchdog");
+                log_write_fields(LOG_LEVEL_ERROR, &(LogFields){.event = LOG_EVENT_STUCK},
+                        "the machine of the session does not move on; no sign of life for the watchdog");
         timer_set(&daemon->watchdog_timer, usec_add(clock_boottime_usec(), daemon->watchdog_usec));
 }
 
@@ -132,11 +133,13 @@ int daemon_reload(Daemon *daemon, TextBuffer *summary, TextBuffer *problems)
                 daemon->config = config;
                 daemon->reloads++;
                 daemon->reloaded_usec = clock_realtime_usec();
-                log_notice("%s read again: %zu units", daemon->path, config->n_units);
+                log_write_fields(LOG_LEVEL_NOTICE, &(LogFields){.event = LOG_EVENT_RELOADED},
+                        "%s read again: %zu units", daemon->path, config->n_units);
                 log_lines(LOG_LEVEL_INFO, summary->data);
         } else {
                 daemon->failed_reloads++;
-                log_error("%s is not taken, everything stays as it was:", daemon->path);
+                log_write_fields(LOG_LEVEL_ERROR, &(LogFields){.event = LOG_EVENT_RELOAD_REFUSED, .reason = problems->data},
+                        "%s is not taken, everything stays as it was:", daemon->path);
                 log_lines(LOG_LEVEL_ERROR, problems->data);
         }
         notify_ready();
@@ -255,10 +258,16 @@ static int make_manager(Daemon *daemon, char *problem, size_t problem_size)
         return manager_new(&daemon->manager, &config, problem, problem_size);
 }
 
+/* NULL: none is wanted. */
+static const char *socket_of(const ConfigGlobal *g)
+{
+        return g->control && strcmp(g->control, "none") != 0 ? g->control : NULL;
+}
+
 static int make_api(Daemon *daemon, char *problem, size_t problem_size)
 {
         const ConfigGlobal *g = &daemon->config->global;
-        ApiConfig config = {.socket = g->control && strcmp(g->control, "none") != 0 ? g->control : NULL,
+        ApiConfig config = {.socket = socket_of(g),
                 .socket_fd = -1,
                 .group = g->control_group,
                 .listen = g->listen,
@@ -287,7 +296,7 @@ static int make_timers(Daemon *daemon)
 static int build(Daemon *daemon, const DaemonConfig *config, char *problem, size_t problem_size)
 {
         const ConfigGlobal *g = &daemon->config->global;
-        PlanContext context = {.root = g->root, .blocked = config->blocked, .ignored = config->ignored};
+        PlanContext context = {.root = g->root, .socket = socket_of(g), .blocked = config->blocked, .ignored = config->ignored};
         CLEANUP(text_buffer_deinit) TextBuffer summary = {0};
         int r = make_manager(daemon, problem, problem_size);
 

@@ -139,6 +139,15 @@ int plan_init(Plan *plan, const PlanContext *context, const ConfigUnit *settings
         }
         plan->unit.policy.await_ready = settings->readiness.kind != READINESS_NONE;
         random_uuid(plan->id);
+        if (context->socket) {
+                if (asprintf(&plan->socket, "ZKSUP_SOCKET=%s", context->socket) < 0) {
+                        plan->socket = NULL;
+                        snprintf(problem, problem_size, "out of memory");
+                        return -ENOMEM;
+                }
+                plan->env[0] = plan->socket;
+                plan->unit.env = plan->env;
+        }
         if (settings->lead)
                 add_lead(plan, settings);
         return add_gates(plan, context, settings, problem, problem_size);
@@ -148,5 +157,6 @@ void plan_deinit(Plan *plan)
 {
         zone_free(plan->zone);
         free(plan->self);
+        free(plan->socket);
         *plan = (Plan){0};
 }

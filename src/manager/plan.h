@@ -9,6 +9,7 @@
 
 typedef struct PlanContext {
         const char *root;
+        const char *socket; /* of the control interface, for ZKSUP_SOCKET; NULL: none */
         const sigset_t *blocked, *ignored; /* as zksup was started */
 } PlanContext;
 
@@ -22,6 +23,8 @@ typedef struct Plan {
         char id[RANDOM_ID_MAX];
         char *service[4]; /* the command of a unit that drives a systemd service */
         char *self;
+        char *socket; /* "ZKSUP_SOCKET=..." */
+        char *env[2];
 } Plan;
 
 /* Fills in PLAN, which must stay where it is while the unit lives. Returns 0, or a negative errno with a sentence in

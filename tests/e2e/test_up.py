@@ -3,6 +3,9 @@
 import os
 import pathlib
 import signal
+import socket
+import tempfile
+import types
 
 import pytest
 from daemon import Daemon
@@ -166,6 +169,56 @@ def test_a_unit_whose_gate_changes_gives_the_old_one_back(up, kazoo, root):
     wait_for(lambda: (u := daemon.unit("a"))["state"] == "ready" and u["pid"] != first["pid"], 20, "a has the new lock")
     wait_for(lambda: not kazoo.exists(f"{root}/lock/old") or not kazoo.get_children(f"{root}/lock/old"), 20, "old is free")
     assert not kazoo.exists(f"{root}/record/lock/old")
+
+
+# --- what the service manager hears -----------------------------------------------------------------
+
+
+@pytest.fixture
+def ear(tmp_path):
+    """A socket as systemd's for notifications; ear.heard() are the lines so far."""
+    with tempfile.TemporaryDirectory(prefix="zksup") as directory, \
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        path = f"{directory}/notify"
+        listener.bind(path)
+        listener.setblocking(False)
+        lines = []
+
+        def heard():
+            while True:
+                try:
+                    lines.extend(listener.recv(65536).decode().splitlines())
+                except BlockingIOError:
+                    return lines
+
+        yield types.SimpleNamespace(path=path, heard=heard)
+
+
+def test_the_service_manager_hears_what_there_is_to_hear(up, ear):
+    daemon = up(unit("a") + unit("b", SLEEP, 'lock = "k"') + unit("c", 'command = "/no/such"'),
+                env={"NOTIFY_SOCKET": ear.path, "WATCHDOG_USEC": "400000"})  # fmt: skip
+    status = "STATUS=3 units: 2 ready, 1 failed; connected to "
+    wait_for(lambda: any(line.startswith(status) for line in ear.heard()), 20, f"the status is told: {ear.heard()}")
+    assert "READY=1" in ear.heard()
+    before = ear.heard().count("WATCHDOG=1")
+    wait_for(lambda: ear.heard().count("WATCHDOG=1") >= before + 3, 20, "signs of life")
+    daemon.zksup.signal(signal.SIGHUP)
+    wait_for(lambda: "RELOADING=1" in ear.heard(), 20, "a reload is told")
+    heard = ear.heard()
+    wait_for(lambda: "READY=1" in ear.heard()[heard.index("RELOADING=1"):], 20, "and its end")
+    daemon.zksup.signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, daemon.zksup.pid, os.WSTOPPED)
+    stopped = len(ear.heard())
+    daemon.zksup.signal(signal.SIGCONT)
+    daemon.zksup.stop()
+    assert "STOPPING=1" in ear.heard()[stopped:]
+
+
+def test_commands_know_the_socket_and_not_the_notifications_of_zksup(up, ear):
+    daemon = up(unit("a"), env={"NOTIFY_SOCKET": ear.path, "WATCHDOG_USEC": "400000"})
+    environment = env_of(daemon.wait_unit("a", "ready")["pid"])
+    assert environment["ZKSUP_SOCKET"] == str(daemon.socket)
+    assert not {"NOTIFY_SOCKET", "WATCHDOG_USEC"} & set(environment)
 
 
 # --- beginning and end ----------------------------------------------------------------------------------
