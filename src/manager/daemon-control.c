@@ -93,7 +93,7 @@ static int op_command(void *userdata, const char *name, enum ApiCommand command,
 
         if (!u)
                 return -ENOENT;
-        if (daemon->stopping) {
+        if (manager_is_ending(daemon->manager)) {
                 snprintf(problem, problem_size, "zksup is stopping");
                 return -EBUSY;
         }

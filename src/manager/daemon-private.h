@@ -26,7 +26,6 @@ struct Daemon {
         uint64_t started_usec, reloaded_usec; /* CLOCK_REALTIME */
         uint64_t reloads, failed_reloads;
         char host_name[128], boot_id[40];
-        bool stopping;
         char no_contact[400]; /* why there is none; "" with contact */
         Snapshot snapshot;    /* of the last look */
         SnapshotUnit *units;

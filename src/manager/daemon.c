@@ -38,7 +38,7 @@ static void describe(const Daemon *daemon, const Snapshot *s, char *text, size_t
                 else
                         busy++;
         }
-        used = (size_t)snprintf(text, size, "%s%zu unit%s: %zu ready", daemon->stopping ? "stopping; " : "", s->n_units,
+        used = (size_t)snprintf(text, size, "%s%zu unit%s: %zu ready", manager_is_ending(daemon->manager) ? "stopping; " : "", s->n_units,
                 s->n_units == 1 ? "" : "s", ready);
         const struct {
                 size_t n;
@@ -118,7 +118,7 @@ int daemon_reload(Daemon *daemon, TextBuffer *summary, TextBuffer *problems)
         Config *config;
         int r;
 
-        if (daemon->stopping) {
+        if (manager_is_ending(daemon->manager)) {
                 text_buffer_puts(problems, "zksup is stopping\n");
                 return -ESHUTDOWN;
         }
@@ -151,7 +151,6 @@ int daemon_reload(Daemon *daemon, TextBuffer *summary, TextBuffer *problems)
 
 void daemon_stop(Daemon *daemon)
 {
-        daemon->stopping = true;
         manager_stop(daemon->manager, 0);
         daemon_changed(daemon);
 }

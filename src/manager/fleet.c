@@ -95,7 +95,7 @@ static void tell_down(FleetUnit *u)
         bool told = u->told_up;
 
         u->told_up = false;
-        if (told && u->unit)
+        if (told && u->unit && !manager_hold_back(u->fleet->manager, u->unit))
                 unit_down(u->unit, 0);
 }
 
@@ -113,7 +113,7 @@ static int on_look(sd_event_source *source, void *userdata)
                         continue;
                 if (u->leaving) {
                         drop(u);
-                } else {
+                } else if (!manager_is_ending(fleet->manager)) {
                         unmake(u);
                         make(u);
                 }

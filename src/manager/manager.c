@@ -470,6 +470,21 @@ int manager_add(Manager *manager, const UnitConfig *config, void *userdata, bool
         return 0;
 }
 
+bool manager_hold_back(Manager *manager, const Unit *unit)
+{
+        for_each_member(m, manager)
+                if (m->unit == unit && m->beginning) {
+                        m->beginning = sd_event_source_disable_unref(m->beginning);
+                        return true;
+                }
+        return false;
+}
+
+bool manager_is_ending(const Manager *manager)
+{
+        return manager->finished;
+}
+
 void manager_remove(Manager *manager, Unit *unit)
 {
         for_each_member(m, manager)

@@ -48,10 +48,14 @@ CLEANUP_DEFINE(Manager, manager_free);
 /* Adds a unit and, with UP, wants it up as soon as the loop has begun to connect. What CONFIG points to must stay. OUT may
  * be NULL. Returns 0 or a negative errno. */
 int manager_add(Manager *manager, const UnitConfig *config, void *userdata, bool up, Unit **out);
+/* A unit that was added with UP and has not been told yet will not be. Returns whether that was so. */
+bool manager_hold_back(Manager *manager, const Unit *unit);
 /* Only a unit at rest, and not from inside its own news. */
 void manager_remove(Manager *manager, Unit *unit);
 /* Stops all units and ends with STATUS once they are at rest and the session is closed. A second call kills. */
 void manager_stop(Manager *manager, int status);
+/* Told to stop, or given up: nothing is to be begun any more. */
+bool manager_is_ending(const Manager *manager);
 /* Runs until all units have finished and the session is closed. Returns the exit status of the primary, or that of
  * manager_stop(). */
 int manager_run(Manager *manager);

@@ -171,6 +171,15 @@ def test_a_unit_whose_gate_changes_gives_the_old_one_back(up, kazoo, root):
     assert not kazoo.exists(f"{root}/record/lock/old")
 
 
+def test_a_stop_in_the_middle_of_a_reload_is_a_stop(up):
+    stubborn = """command = {"sh", "-c", "trap 'sleep 0.3; exit' TERM; while :; do sleep 0.05; done"}"""
+    daemon = up("".join(unit(f"u{i}", stubborn) for i in range(3)))
+    daemon.wait_all("ready")
+    daemon.write("".join(unit(f"u{i}", stubborn, "restart-reset = 5s", "umask = 022") for i in range(3)))
+    daemon.post("/v1/reload")
+    assert daemon.zksup.stop() == 0
+
+
 # --- what the service manager hears -----------------------------------------------------------------
 
 
