@@ -78,6 +78,20 @@ void readiness_notify_socket_deinit(NotifySocket *s)
         free(TAKE(s->directory));
 }
 
+int readiness_notify_socket_take(NotifySocket *s, const char *directory, int fd)
+{
+        NotifySocket taken = {.fd = fd, .directory = strdup(directory)};
+
+        if (!taken.directory || asprintf(&taken.env, "NOTIFY_SOCKET=%s/socket", directory) < 0) {
+                free(taken.directory);
+                fd_close(fd);
+                return -ENOMEM;
+        }
+        readiness_notify_socket_deinit(s);
+        *s = taken;
+        return 0;
+}
+
 /* Whether the sender is our user or root; closes descriptors that came along, which is what the
  * sender of BARRIER=1 waits for. */
 static bool check_sender(struct msghdr *message)

@@ -23,6 +23,8 @@ typedef struct NotifySocket {
 /* Returns 0 or a negative errno. */
 int readiness_notify_socket_init(NotifySocket *s);
 /* Removes socket and directory. Twice is safe. */
+/* In place of what S is: the socket FD in DIRECTORY, which is copied. FD is ours from now on, in every case. Returns 0 or -ENOMEM. */
+int readiness_notify_socket_take(NotifySocket *s, const char *directory, int fd);
 void readiness_notify_socket_deinit(NotifySocket *s);
 /* Reads one datagram into BUF, NUL-terminated. Returns its length, 0 for one that does not count
  * (empty, too long, of a foreign user), or a negative errno (-EAGAIN: none is left). */

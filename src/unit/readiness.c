@@ -215,3 +215,63 @@ int readiness_pass_fd(const Readiness *r)
 {
         return r->pipe[1];
 }
+
+/* --- another program in our place --------------------------------------------------------------- */
+
+void readiness_save(const Readiness *r, SavedWriter *w)
+{
+        saved_put_flag(w, "active", r->active);
+        saved_put_flag(w, "ready", r->ready);
+        saved_put(w, "directory", r->notify.directory);
+        saved_put_fd(w, "notify", r->notify.fd);
+        saved_put_fd(w, "pipe-read", r->pipe[0]);
+        saved_put_fd(w, "pipe-write", r->pipe[1]);
+}
+
+static int take_notify(Readiness *r, Saved *saved)
+{
+        const char *directory = saved_get(saved, "directory");
+        int fd = directory ? saved_take_fd(saved, "notify") : -1;
+
+        return fd < 0 ? -EBADMSG : readiness_notify_socket_take(&r->notify, directory, fd);
+}
+
+static int take_pipe(Readiness *r, Saved *saved)
+{
+        CLEANUP_FD ours = saved_take_fd(saved, "pipe-read");
+        CLEANUP_FD theirs = saved_take_fd(saved, "pipe-write");
+
+        if (ours < 0 || theirs < 0)
+                return -EBADMSG;
+        fd_close(r->pipe[0]);
+        fd_close(r->pipe[1]);
+        r->pipe[0] = TAKE_FD(ours);
+        r->pipe[1] = TAKE_FD(theirs);
+        return 0;
+}
+
+/* An old source may be of a descriptor whose number is about to be another's. */
+static int take_descriptors(Readiness *r, sd_event *event, Saved *saved)
+{
+        bool notify = r->config->kind == READINESS_NOTIFY;
+        int e;
+
+        if (!notify && r->config->kind != READINESS_FD)
+                return 0;
+        r->io = sd_event_source_disable_unref(r->io);
+        e = notify ? take_notify(r, saved) : take_pipe(r, saved);
+        return e < 0 ? e : sd_event_add_io(event, &r->io, notify ? r->notify.fd : r->pipe[0], EPOLLIN, on_io, r);
+}
+
+int readiness_restore(Readiness *r, sd_event *event, Saved *saved)
+{
+        int e = take_descriptors(r, event, saved);
+
+        r->active = saved_get_flag(saved, "active");
+        r->ready = saved_get_flag(saved, "ready");
+        if (e >= 0 && r->active && !r->ready && r->at_once)
+                e = sd_event_source_set_enabled(r->at_once, SD_EVENT_ONESHOT);
+        else if (e >= 0 && r->active && !r->ready && r->probe.event)
+                e = readiness_probe_start(&r->probe);
+        return e < 0 ? e : 0;
+}

@@ -24,6 +24,7 @@
 #include <systemd/sd-event.h>
 #include "unit/reaper.h"
 #include "util/macros.h"
+#include "util/saved.h"
 
 enum ReadinessKind {
         READINESS_NONE,
@@ -81,6 +82,12 @@ CLEANUP_DEFINE(Readiness, readiness_free);
 int readiness_start(Readiness *readiness);
 /* Twice is safe; no event comes after it. */
 void readiness_stop(Readiness *readiness);
+
+/* For a program that takes our place. */
+void readiness_save(const Readiness *readiness, SavedWriter *writer);
+/* Into one that was just made of the same configuration: the socket or the pipe that the command has, and between start and
+ * stop it waits on, or knows that it is ready. What was sent meanwhile is heard; a probe begins anew. Returns 0 or a negative errno. */
+int readiness_restore(Readiness *readiness, sd_event *event, Saved *saved);
 
 /* "NOTIFY_SOCKET=..." for the command's environment, or NULL. Owned by READINESS. */
 const char *readiness_env(const Readiness *readiness);

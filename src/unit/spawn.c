@@ -1,4 +1,4 @@
-#include "unit/spawn.h"
+#include "unit/spawn-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,7 +7,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include "guard/service-group.h"
 #include "unit/cgroup.h"
 #include "unit/child-environment.h"
 #include "unit/child-identity.h"
@@ -18,34 +17,7 @@
 /* While the tree of a lost guard is killed from here: how often to look. */
 #define LOST_RETRY_USEC 2000
 
-/* The life of a guard: alive -> (stopped: we kill it) -> dead, then, if it was not us who ended it or
- * a run was on, the tree is killed from here until it is proved empty. */
-struct Spawn {
-        sd_event *event;
-        Reaper *reaper;
-        LeasePage *page;
-        SpawnHandler handler;
-        void *userdata;
-
-        ReaperWatch watch;
-        int socket_fd;
-        sd_event_source *io, *timer;
-        unsigned slot;
-        char *cgroup;
-        int kill_fd, events_fd;
-        ServiceGroup service;
-        int tty_fd; /* -1: not in terminal mode */
-        uint64_t blocked, ignored;
-
-        enum ContainMode contain;
-        pid_t pid;
-        bool ready, running, lost, dead;
-        bool over;  /* the guard is dead and its tree proved empty */
-        bool freed; /* by its owner: no events, gone when the guard and its tree are */
-        unsigned in_handler;
-};
-
-static void final_free(Spawn *s)
+void spawn_private_free(Spawn *s)
 {
         sd_event_source_disable_unref(s->io);
         sd_event_source_disable_unref(s->timer);
@@ -157,7 +129,7 @@ static void drain(Spawn *s)
         }
 }
 
-static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+int spawn_private_on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
         drain(userdata);
         return 0;
@@ -214,10 +186,10 @@ static void conclude(Spawn *s, bool empty)
         }
         s->over = true;
         if (s->freed)
-                final_free(s);
+                spawn_private_free(s);
 }
 
-static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+int spawn_private_on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
         Spawn *s = userdata;
 
@@ -226,7 +198,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-static void on_guard(ReaperWatch *watch, int code, int status)
+void spawn_private_on_guard(ReaperWatch *watch, int code, int status)
 {
         Spawn *s = CONTAINER_OF(watch, Spawn, watch);
         bool first = !s->lost, empty;
@@ -236,7 +208,7 @@ static void on_guard(ReaperWatch *watch, int code, int status)
         if (code == 0 || (s->freed && code == CLD_EXITED && status == 0)) { /* it has proved it itself */
                 s->over = true;
                 if (s->freed)
-                        final_free(s);
+                        spawn_private_free(s);
                 return;
         }
         empty = kill_round(s); /* before anything that may take its time */
@@ -247,7 +219,7 @@ static void on_guard(ReaperWatch *watch, int code, int status)
         conclude(s, empty);
 }
 
-static uint64_t signal_bits(const sigset_t *set)
+uint64_t spawn_private_signal_bits(const sigset_t *set)
 {
         uint64_t bits = 0;
 
@@ -257,10 +229,12 @@ static uint64_t signal_bits(const sigset_t *set)
         return bits;
 }
 
+/* Of the last group that was made: a new name each time, as a group that was killed is not like a new one. */
+unsigned spawn_private_serial;
+
 /* A group of our own below our own, for the modes that want one. AUTO does without if need be. */
 static int make_group(Spawn *s, const SpawnConfig *c)
 {
-        static unsigned serial; /* a new name each time: a group that was killed is not like a new one */
         CLEANUP_STRING parent = NULL;
         CLEANUP_STRING name = NULL;
         int r;
@@ -270,7 +244,7 @@ static int make_group(Spawn *s, const SpawnConfig *c)
         r = c->cgroup_parent ? 0 : cgroup_find_own(&parent);
         if (r < 0)
                 return r;
-        if (asprintf(&name, "zksup-%s-%d-%u", c->name ? c->name : "unit", (int)getpid(), ++serial) < 0) {
+        if (asprintf(&name, "zksup-%s-%d-%u", c->name ? c->name : "unit", (int)getpid(), ++spawn_private_serial) < 0) {
                 name = NULL;
                 return -ENOMEM;
         }
@@ -321,7 +295,7 @@ static int execute(Spawn *s, const SpawnConfig *c)
                                                   : CONTAIN_SUBREAPER;
         r = spawn_guard_execute(&g, c, &pid);
         if (r == 0)
-                reaper_watch(s->reaper, &s->watch, pid, on_guard);
+                reaper_watch(s->reaper, &s->watch, pid, spawn_private_on_guard);
         return r;
 }
 
@@ -340,8 +314,8 @@ int spawn_new(Spawn **out, sd_event *event, Reaper *reaper, LeasePage *page, con
         s->socket_fd = s->kill_fd = s->events_fd = -1;
         service_group_init(&s->service);
         s->tty_fd = c->terminal ? open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY) : -1;
-        s->blocked = signal_bits(c->blocked);
-        s->ignored = signal_bits(c->ignored);
+        s->blocked = spawn_private_signal_bits(c->blocked);
+        s->ignored = spawn_private_signal_bits(c->ignored);
         r = lease_page_alloc_slot(page);
         if (r >= 0) {
                 s->page = page;
@@ -355,15 +329,15 @@ int spawn_new(Spawn **out, sd_event *event, Reaper *reaper, LeasePage *page, con
         if (r >= 0 && c->kill_cgroup)
                 r = service_group_open(&s->service, c->kill_cgroup);
         if (r >= 0)
-                r = sd_event_add_time(event, &s->timer, CLOCK_BOOTTIME, USEC_INFINITY, 1, on_timer, s);
+                r = sd_event_add_time(event, &s->timer, CLOCK_BOOTTIME, USEC_INFINITY, 1, spawn_private_on_timer, s);
         if (r >= 0)
                 r = sd_event_source_set_enabled(s->timer, SD_EVENT_ON);
         if (r >= 0)
                 r = execute(s, c);
         if (r >= 0)
-                r = sd_event_add_io(event, &s->io, s->socket_fd, EPOLLIN, on_io, s);
+                r = sd_event_add_io(event, &s->io, s->socket_fd, EPOLLIN, spawn_private_on_io, s);
         if (r < 0) {
-                final_free(s); /* a guard that runs sees the end of its socket, and ends */
+                spawn_private_free(s); /* a guard that runs sees the end of its socket, and ends */
                 return r;
         }
         *out = s;
@@ -380,7 +354,7 @@ Spawn *spawn_free(Spawn *s)
         s->socket_fd = fd_close(s->socket_fd); /* the guard's sign to end */
         lease_page_set(s->page, s->slot, 0);
         if (s->over && s->in_handler == 0)
-                final_free(s);
+                spawn_private_free(s);
         return NULL;
 }
 

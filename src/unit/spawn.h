@@ -24,6 +24,7 @@
 #include "unit/lease-page.h"
 #include "unit/reaper.h"
 #include "util/macros.h"
+#include "util/saved.h"
 
 typedef struct Spawn Spawn;
 
@@ -102,6 +103,14 @@ int spawn_new(Spawn **out, sd_event *event, Reaper *reaper, LeasePage *page, con
  * call; what must stay until the guard is reaped stays in the reaper's care. */
 Spawn *spawn_free(Spawn *spawn);
 CLEANUP_DEFINE(Spawn, spawn_free);
+
+/* For a program that takes our place: the guard goes on under it, with the same page. Returns false when the guard is not
+ * well: wait until that has been seen to. */
+bool spawn_save(const Spawn *spawn, SavedWriter *writer);
+/* That guard, with what runs. CONFIG as for spawn_new(); what is of the guard alone is not read. Returns 0 or a negative
+ * errno; then the descriptors are closed or still in SAVED, and at the end of its socket the guard ends what runs. */
+int spawn_adopt(Spawn **out, sd_event *event, Reaper *reaper, LeasePage *page, const SpawnConfig *config, Saved *saved,
+        SpawnHandler handler, void *userdata);
 
 /* Writes the lease slot and starts the command, with ZKSUP_LEASE in its environment. Returns 0, -EBUSY (a run is on), -ENOTCONN (the
  * guard is lost), -E2BIG (environment over WIRE_ENV_MAX). */

@@ -40,6 +40,13 @@ static inline void fd_cleanup(int *fd)
 /* A descriptor that is closed at the end of the scope; set it to -1 to hand it over. */
 #define CLEANUP_FD __attribute__((cleanup(fd_cleanup))) int
 
+#define TAKE_FD(fd)                                                                                          \
+        ({                                                                                                   \
+                int taken_ = (fd);                                                                           \
+                (fd) = -1;                                                                                   \
+                taken_;                                                                                      \
+        })
+
 static inline int fd_close(int fd)
 {
         if (fd >= 0)
