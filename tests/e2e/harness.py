@@ -19,7 +19,7 @@ class Zksup:
         self.err_path = pathlib.Path(directory) / f"{name}.err"
         popen.setdefault("stdin", subprocess.DEVNULL)
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
-            self.process = subprocess.Popen(argv, stdout=out, stderr=err, env=env, **popen)
+            self.process = subprocess.Popen(argv, **{"stdout": out, "stderr": err, "env": env, **popen})
 
     def __repr__(self):
         return f"<{' '.join(self.argv)}: status {self.process.poll()}, err {self.err[-500:]!r}>"
