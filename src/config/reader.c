@@ -8,7 +8,7 @@
 #include "config/source.h"
 #include "util/text.h"
 
-#define BEGIN "\x01" /* an empty section in each section: it is made where that begins, and keeps the line */
+#define BEGIN "\x02" /* an empty section in each section: it is made where that begins, and keeps the line */
 #define COLLECTED ((cfg_flag_t)1 << 24) /* libconfuse leaves this flag of a section alone */
 
 /* libconfuse's callbacks have no place for one of ours. Reading is never nested. */
@@ -83,20 +83,13 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
                 tell_syntax(r, (unsigned)cfg->line, text, quoted);
 }
 
-static bool is_value(const char *value, const char *masked)
-{
-        for (; *value && (*value == *masked || (*value == '$' && *masked == SOURCE_MASK)); value++)
-                masked++;
-        return *value == *masked;
-}
-
 static RawSetting *setting_of(Reader *r, RawSection *section, cfg_t *cfg, cfg_opt_t *opt)
 {
         RawSetting *last = section->n ? &section->settings[section->n - 1] : NULL, *settings;
 
         /* Told after each value of a list and once more at its end. */
         if (last && last->n > 0 && strcmp(last->name, opt->name) == 0 && opt->nvalues >= last->n &&
-                is_value(last->values[0], cfg_opt_getnstr(opt, 0)))
+                source_is(last->values[0], cfg_opt_getnstr(opt, 0)))
                 return last;
         settings = realloc(section->settings, (section->n + 1) * sizeof(*settings));
         if (!settings)

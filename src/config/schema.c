@@ -267,5 +267,6 @@ void schema_draft_init(SchemaDraft *draft)
                         .err = {.kind = setting_own_output()}},
                 .rotate_keep = 5};
         draft->unit.policy.stop_signal = SIGTERM; /* whatever zksup itself was asked to stop with */
+        draft->unit.policy.ready_timeout_usec = USEC_INFINITY;
         draft->unit.policy.grace_usec = 0; /* that of the lease, once it is known */
 }

@@ -222,7 +222,7 @@ int setting_parse_environment(
                 return no_memory(problem, problem_size);
         for (size_t i = 0; i < n; i++) {
                 if (!strchr(values[i], '=') || !is_name_of_variable(values[i], strcspn(values[i], "="))) {
-                        snprintf(problem, problem_size, "is no NAME=VALUE");
+                        snprintf(problem, problem_size, "has '%.60s', which is no NAME=VALUE", values[i]);
                         return -EINVAL;
                 }
                 words[i] = values[i];
@@ -432,7 +432,7 @@ char *setting_expand(Arena *arena, const char *text, char *problem, size_t probl
                 name = strndup(text + 2, len);
                 value = name ? getenv(name) : NULL;
                 if (!value) {
-                        snprintf(problem, problem_size, "names the variable %.*s, which is not set in our environment",
+                        snprintf(problem, problem_size, "names the variable %.*s, which is not set in our environment; set it there",
                                 (int)len, text + 2);
                         return NULL;
                 }

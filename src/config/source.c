@@ -5,6 +5,11 @@
 #include <string.h>
 
 #define DEPTH_MAX 8
+/* Not allowed in a file. */
+#define MASK_DOLLAR '\x01'
+#define MASK_OPEN '\x02'
+#define MASK_CLOSE '\x03'
+#define MASKS "\x01\x02\x03"
 
 typedef struct Scan {
         char *at;
@@ -50,21 +55,17 @@ static void blank_comment(Scan *s)
         blank(s);
 }
 
-/* "\0" and the like would end the string early. */
+/* "\0" would end the string early, the others stand for something else. */
 static void check_escape(Scan *s)
 {
-        char *end = s->at + 1;
-        bool zero = false;
+        const char *p = s->at + 1;
+        unsigned base = *p == 'x' ? 16 : 8, value = 0, n = 0;
 
-        if (*end == 'x' && isxdigit((unsigned char)end[1])) {
-                zero = end[1] == '0' && (!isxdigit((unsigned char)end[2]) || end[2] == '0');
-        } else if (*end >= '0' && *end <= '7') {
-                while (end < s->at + 3 && *end == '0' && end[1] >= '0' && end[1] <= '7')
-                        end++;
-                zero = *end == '0';
-        }
-        if (zero) {
-                problems_add(s->problems, s->file, s->line, "a string cannot contain the character 0; take it out");
+        p += *p == 'x';
+        for (; n < (base == 8 ? 3 : 2) && (base == 8 ? *p >= '0' && *p <= '7' : isxdigit((unsigned char)*p)); p++, n++)
+                value = value * base + (unsigned)(isdigit((unsigned char)*p) ? *p - '0' : tolower(*p) - 'a' + 10);
+        if (n > 0 && value <= MASK_CLOSE) {
+                problems_add(s->problems, s->file, s->line, "a string cannot contain the character %u; take it out", value);
                 s->good = false;
         }
 }
@@ -94,6 +95,22 @@ static void skip_string(Scan *s)
 static bool is_bare(char c)
 {
         return c && !strchr(" #\"'\t\n\r={}()+,*", c);
+}
+
+static void skip_bare(Scan *s)
+{
+        while (is_bare(*s->at)) {
+                size_t n;
+
+                if (s->at[0] == '$' && s->at[1] == '{') {
+                        n = strspn(s->at + 2, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+                        if (s->at[n + 2] == '}') {
+                                s->at[1] = MASK_OPEN;
+                                s->at[n + 2] = MASK_CLOSE;
+                        }
+                }
+                advance(s);
+        }
 }
 
 static void tell_stray(Scan *s)
@@ -128,8 +145,7 @@ static void scan(Scan *s)
                 else if (*s->at == '{' || *s->at == '}')
                         brace(s);
                 else if (is_bare(*s->at))
-                        while (is_bare(*s->at))
-                                advance(s);
+                        skip_bare(s);
                 else {
                         if (*s->at == '*' || (*s->at == '+' && s->at[1] != '='))
                                 tell_stray(s);
@@ -152,21 +168,33 @@ static unsigned line_of(const char *text, const char *at)
 bool source_prepare(char *text, size_t len, const char *file, Problems *problems)
 {
         Scan s = {.at = text, .line = 1, .file = file, .problems = problems, .good = true, .complete = true};
-        const char *nul = memchr(text, '\0', len), *mask = strchr(text, SOURCE_MASK);
+        const char *nul = memchr(text, '\0', len), *mask = strpbrk(text, MASKS), *bad = nul ?: mask;
 
-        if (nul || mask) {
-                problems_add(problems, file, line_of(text, nul ?: mask), "there is a control character (%d); this is no text file",
-                        nul ? 0 : SOURCE_MASK);
+        if (bad) {
+                problems_add(problems, file, line_of(text, bad),
+                        "there is a control character (%d); this is no text file", *bad);
                 return false;
         }
         scan(&s);
         for (char *p = text; (p = strchr(p, '$')) != NULL;)
-                *p = SOURCE_MASK;
+                *p = MASK_DOLLAR;
         return s.good;
+}
+
+static char unmasked(char c)
+{
+        return c == MASK_DOLLAR ? '$' : c == MASK_OPEN ? '{' : c == MASK_CLOSE ? '}' : c;
 }
 
 void source_unmask(char *value)
 {
-        for (char *p = value; (p = strchr(p, SOURCE_MASK)) != NULL;)
-                *p = '$';
+        for (; *value; value++)
+                *value = unmasked(*value);
+}
+
+bool source_is(const char *value, const char *masked)
+{
+        for (; *value && *value == unmasked(*masked); value++)
+                masked++;
+        return *value == *masked;
 }

@@ -1,6 +1,6 @@
 /* A server of the control interface with made-up units, for tests of its manners: api-server SOCKET [LISTEN [UNITS [GROUP]]].
  * Prints "ready PORT" when it listens. Every 10 ms it looks at the clock, as a lease would, and how late the worst
- * look was is printed at the end, and for SIGUSR1: "late USEC memory KIB". SIGUSR2: a unit changes. It ends when its standard
+ * look was is printed at the end, and for SIGUSR1: "late USEC memory KIB". SIGUSR2: every unit changes. It ends when its standard
  * input ends or with POST /v1/stop. */
 #include <signal.h>
 #include <stdio.h>
@@ -52,7 +52,8 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
         if (si->ssi_signo == SIGUSR1)
                 report();
         else
-                api_tell_unit(manager.api, &manager.units[0]);
+                for (size_t i = 0; i < manager.snapshot.n_units; i++)
+                        api_tell_unit(manager.api, &manager.units[i]);
         return 0;
 }
 
