@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include "unit/lease-file.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
@@ -18,6 +19,7 @@ struct LeasePage {
         uint64_t inode;
         uint64_t *deadlines;
         bool *used;
+        LeaseFile file;
 };
 
 static size_t page_bytes(unsigned slots)
@@ -47,6 +49,7 @@ static int allocate(LeasePage **out, unsigned slots)
         if (!p)
                 return -ENOMEM;
         p->fd = -1;
+        lease_file_init(&p->file);
         p->slots = slots;
         *out = p;
         p->used = calloc(slots, sizeof(*p->used));
@@ -121,6 +124,7 @@ LeasePage *lease_page_free(LeasePage *p)
         if (p->deadlines)
                 munmap(p->deadlines, page_bytes(p->slots));
         fd_close(p->fd);
+        lease_file_close(&p->file);
         free(p->used);
         free(p);
         return NULL;
@@ -169,11 +173,13 @@ void lease_page_set(LeasePage *p, unsigned slot, uint64_t deadline_usec)
 {
         __atomic_store_n(&p->deadlines[slot], deadline_usec, __ATOMIC_RELEASE);
         __atomic_store_n(&p->deadlines[p->slots + slot], deadline_usec, __ATOMIC_RELEASE);
+        lease_file_set(&p->file, p->slots + slot, deadline_usec);
 }
 
 void lease_page_disown(LeasePage *p, unsigned slot)
 {
         __atomic_store_n(&p->deadlines[p->slots + slot], 0, __ATOMIC_RELEASE);
+        lease_file_set(&p->file, p->slots + slot, 0);
 }
 
 uint64_t lease_page_get(const LeasePage *p, unsigned slot)
@@ -181,8 +187,33 @@ uint64_t lease_page_get(const LeasePage *p, unsigned slot)
         return __atomic_load_n(&p->deadlines[slot], __ATOMIC_ACQUIRE);
 }
 
+int lease_page_publish(LeasePage *p)
+{
+        int r;
+
+        if (p->file.fd >= 0)
+                return 0;
+        r = lease_file_make(&p->file, 2 * (size_t)p->slots);
+        for (unsigned i = 0; r == 0 && i < p->slots; i++)
+                if (p->used[i])
+                        lease_file_set(&p->file, p->slots + i,
+                                __atomic_load_n(&p->deadlines[p->slots + i], __ATOMIC_ACQUIRE));
+        return r;
+}
+
+const char *lease_page_file(const LeasePage *p, int *fd)
+{
+        *fd = p->file.fd;
+        return p->file.fd >= 0 ? p->file.path : NULL;
+}
+
+int lease_page_adopt_file(LeasePage *p, int fd, const char *path)
+{
+        return lease_file_adopt(&p->file, fd, path, 2 * (size_t)p->slots);
+}
+
 void lease_page_env(const LeasePage *p, unsigned slot, char text[LEASE_PAGE_ENV_MAX])
 {
-        snprintf(text, LEASE_PAGE_ENV_MAX, LEASE_PAGE_ENV "=%d:%d:%u:%" PRIu64, (int)getpid(), p->fd, p->slots + slot,
-                p->inode);
+        snprintf(text, LEASE_PAGE_ENV_MAX, LEASE_PAGE_ENV "=%d:%d:%u:%" PRIu64 "%s%s", (int)getpid(), p->fd,
+                p->slots + slot, p->inode, p->file.fd >= 0 ? ":" : "", p->file.fd >= 0 ? p->file.path : "");
 }

@@ -18,7 +18,7 @@
 
 #define LEASE_DEADLINE_NONE UINT64_MAX
 #define LEASE_PAGE_ENV "ZKSUP_LEASE"
-#define LEASE_PAGE_ENV_MAX 96
+#define LEASE_PAGE_ENV_MAX 224
 
 typedef struct LeasePage LeasePage;
 
@@ -51,6 +51,14 @@ void lease_page_set(LeasePage *page, unsigned slot, uint64_t deadline_usec);
 void lease_page_disown(LeasePage *page, unsigned slot);
 uint64_t lease_page_get(const LeasePage *page, unsigned slot);
 
-/* Writes "ZKSUP_LEASE=PID:FD:WORD:INODE", which tells the command of SLOT where its deadline is: the word
- * WORD of what is open in the process PID, ours, as FD; INODE proves that it is the page. */
+/* For commands that run as other users: the commands' words are from now on in a file that they may read, too
+ * (unit/lease-file.h). Twice is safe. Returns 0 or a negative errno, after which all is as before. */
+int lease_page_publish(LeasePage *page);
+/* That file, NULL if there is none, and its descriptor; for a program that takes our place, and how it goes on with it: FD
+ * is the page's from now on, in every case. */
+const char *lease_page_file(const LeasePage *page, int *fd);
+int lease_page_adopt_file(LeasePage *page, int fd, const char *path);
+
+/* Writes "ZKSUP_LEASE=PID:FD:WORD:INODE[:PATH]", which tells the command of SLOT where its deadline is: the word
+ * WORD of what is open in the process PID, ours, as FD; INODE proves that it is the page; or that of the file at PATH. */
 void lease_page_env(const LeasePage *page, unsigned slot, char text[LEASE_PAGE_ENV_MAX]);

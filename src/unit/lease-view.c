@@ -29,6 +29,9 @@ int lease_view_parse(LeaseView *view, const char *text)
                         return -EINVAL;
                 text += n + (text[n] == ':');
         }
+        if (strlen(text) >= sizeof(view->path))
+                return -EINVAL;
+        memcpy(view->path, text, strlen(text) + 1);
         return 0;
 }
 
@@ -88,27 +91,31 @@ static const char *explain(int error)
         return strerror(-error);
 }
 
-int lease_view_read(const LeaseView *view, uint64_t *deadline_usec, char *problem, size_t problem_size)
+static int read_page(const LeaseView *view, uint64_t *deadline_usec)
 {
         size_t page_size = (size_t)sysconf(_SC_PAGESIZE), at = view->word * sizeof(uint64_t);
         int r = open_page(view, view->pid);
         CLEANUP_FD fd = r == -ENOENT || r == -ESTALE ? open_page(view, 1) : r;
         char *page;
 
-        if (fd < 0) {
-                if (fd == -EXDEV)
-                        r = fd;
-                snprintf(problem, problem_size, "cannot read the lease page of zksup (process %" PRIu64 "): %s", view->pid,
-                        explain(r));
-                return r;
-        }
+        if (fd < 0)
+                return fd == -EXDEV ? fd : r;
         page = mmap(NULL, page_size, PROT_READ, MAP_SHARED, fd, (off_t)(at / page_size * page_size));
-        if (page == MAP_FAILED) {
-                r = -errno;
-                snprintf(problem, problem_size, "cannot map the lease page of zksup: %s", strerror(-r));
-                return r;
-        }
+        if (page == MAP_FAILED)
+                return -errno;
         *deadline_usec = __atomic_load_n((const uint64_t *)(void *)(page + at % page_size), __ATOMIC_ACQUIRE);
         munmap(page, page_size);
         return 0;
+}
+
+int lease_view_read(const LeaseView *view, uint64_t *deadline_usec, char *problem, size_t problem_size)
+{
+        int r = read_page(view, deadline_usec);
+
+        if (r < 0 && r != -EXDEV && view->path[0])
+                r = lease_file_read(view->path, view->word, deadline_usec);
+        if (r < 0)
+                snprintf(problem, problem_size, "cannot read the lease page of zksup (process %" PRIu64 "): %s", view->pid,
+                        explain(r));
+        return r;
 }

@@ -265,6 +265,16 @@ static void drop_group(Spawn *s)
         free(TAKE(s->cgroup));
 }
 
+/* Without it the command runs all the same, and zksup still-mine says no in it. */
+static void publish_lease(const Spawn *s, const SpawnConfig *c, const ChildIdentity *identity)
+{
+        int r = identity->changes && identity->has_user ? lease_page_publish(s->page) : 0;
+
+        if (r < 0)
+                log_warning("%s: zksup still-mine will not work in it, as user '%s' cannot read the lease: no file for it: %s",
+                        c->name ? c->name : c->argv[0], c->child->user, strerror(-r));
+}
+
 static int execute(Spawn *s, const SpawnConfig *c)
 {
         CLEANUP(child_identity_deinit) ChildIdentity identity;
@@ -276,6 +286,8 @@ static int execute(Spawn *s, const SpawnConfig *c)
         pid_t pid;
 
         r = child_identity_resolve(&identity, c->child, c->problem, c->problem_size);
+        if (r == 0)
+                publish_lease(s, c, &identity);
         if (r == 0)
                 r = child_environment_make(&environment, c->child, &identity);
         if (r == 0 && !c->guard_path)
