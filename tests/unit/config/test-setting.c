@@ -82,7 +82,7 @@ static void what_is_out_of_bounds_is_refused(void **state)
         refused(value_parse_priority, "10000", "no priority");
 }
 
-#define LIST(...) ((char *[]){__VA_ARGS__}), ARRAY_SIZE(((char *[]){__VA_ARGS__}))
+#define LIST(...) (char *const *)(const char *[]){__VA_ARGS__}, ARRAY_SIZE(((const char *[]){__VA_ARGS__}))
 
 static void a_command_is_a_list_or_words(void **state)
 {
