@@ -354,3 +354,45 @@ void lead_on_session(Lead *lead, const Event *event)
         if (lead->standby)
                 unit_on_session(lead->standby, event);
 }
+
+/* --- another program in our place --------------------------------------------------------------- */
+
+bool lead_save(const Lead *lead, SavedWriter *w)
+{
+        bool saved = true;
+
+        if (lead->phase != PHASE_IDLE)
+                return false;
+        saved_put_flag(w, "begun", lead->begun);
+        saved_put_flag(w, "prepared", lead->prepared);
+        saved_put_flag(w, "follow", lead->follow);
+        saved_put_flag(w, "standby-asked", lead->standby_asked);
+        saved_put_flag(w, "standby-failed", lead->standby_failed);
+        saved_put_number(w, "deadline-usec", lead->deadline_usec);
+        saved_put(w, "fence", lead->env_fence);
+        if (lead->standby) {
+                saved_enter(w, "standby", SAVED_NO_INDEX);
+                saved = unit_save(lead->standby, w);
+                saved_leave(w);
+        }
+        return saved;
+}
+
+int lead_restore(Lead *lead, Saved *saved)
+{
+        int r = 0;
+
+        lead->begun = saved_get_flag(saved, "begun");
+        lead->prepared = saved_get_flag(saved, "prepared");
+        lead->follow = saved_get_flag(saved, "follow");
+        lead->standby_asked = saved_get_flag(saved, "standby-asked");
+        lead->standby_failed = saved_get_flag(saved, "standby-failed");
+        lead->deadline_usec = saved_get_number(saved, "deadline-usec", 0);
+        (void)saved_copy(saved, "fence", lead->env_fence, sizeof(lead->env_fence));
+        if (lead->standby) {
+                saved_go_in(saved, "standby", SAVED_NO_INDEX);
+                r = unit_restore(lead->standby, saved);
+                saved_go_out(saved);
+        }
+        return r;
+}

@@ -38,6 +38,10 @@ int lead_new(Lead **out, const UnitContext *context, const UnitConfig *unit, Lea
 Lead *lead_free(Lead *lead);
 CLEANUP_DEFINE(Lead, lead_free);
 
+/* As unit_save() and unit_restore(); not while anything but the standby runs. */
+bool lead_save(const Lead *lead, SavedWriter *writer);
+int lead_restore(Lead *lead, Saved *saved);
+
 void lead_set_timing(Lead *lead, const Timing *timing);
 void lead_on_session(Lead *lead, const Event *event);
 

@@ -12,6 +12,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
         Timer *timer = userdata;
 
+        timer->when_usec = USEC_INFINITY;
         timer->handler(timer->userdata);
         return 0;
 }
@@ -20,7 +21,7 @@ int timer_init(Timer *timer, sd_event *event, int64_t priority, TimerHandler han
 {
         int r;
 
-        *timer = (Timer){.handler = handler, .userdata = userdata};
+        *timer = (Timer){.handler = handler, .userdata = userdata, .when_usec = USEC_INFINITY};
         r = sd_event_add_time(event, &timer->source, CLOCK_BOOTTIME, 0, TIMER_ACCURACY_USEC, on_time, timer);
         if (r < 0)
                 return r;
@@ -36,6 +37,7 @@ void timer_deinit(Timer *timer)
 
 void timer_set(Timer *timer, uint64_t when_usec)
 {
+        timer->when_usec = when_usec;
         if (when_usec == USEC_INFINITY) {
                 (void)sd_event_source_set_enabled(timer->source, SD_EVENT_OFF);
                 return;

@@ -11,6 +11,7 @@ typedef struct Timer {
         sd_event_source *source;
         TimerHandler handler;
         void *userdata;
+        uint64_t when_usec; /* USEC_INFINITY: not armed */
 } Timer;
 
 /* Returns 0 or a negative errno. The timer is not armed yet. */

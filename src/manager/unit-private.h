@@ -89,6 +89,8 @@ UnitFace unit_snapshot_face(const Unit *unit);
 bool unit_snapshot_differs(const Unit *unit, const UnitFace *before);
 
 void unit_run_spawn_guard(Unit *unit);
+/* The one that a program before us has saved. Returns 0 or a negative errno. */
+int unit_run_adopt_guard(Unit *unit, Saved *saved);
 /* Clears the way for the command (standby, on-won), or starts it. */
 void unit_run_begin(Unit *unit);
 void unit_run_start(Unit *unit);

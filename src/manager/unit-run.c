@@ -176,6 +176,20 @@ void unit_run_spawn_guard(Unit *unit)
         }
 }
 
+int unit_run_adopt_guard(Unit *unit, Saved *saved)
+{
+        CLEANUP(service_deinit) Service service = {0};
+        SpawnConfig config = {.name = unit->config.name, .blocked = unit->config.blocked, .ignored = unit->config.ignored};
+        int r = unit->config.service ? service_init(&service, unit->config.service) : 0;
+
+        if (r < 0)
+                return r;
+        if (unit->config.service)
+                config.kill_cgroup = service.group;
+        return spawn_adopt(&unit->spawn, unit->context.event, unit->context.reaper, unit->context.page, &config, saved,
+                on_spawn, unit);
+}
+
 static size_t add_hold_env(const Unit *unit, GateEnv *gate_vars, char fence[static FENCE_SIZE], char **env)
 {
         size_t n = 0;

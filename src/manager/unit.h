@@ -93,6 +93,11 @@ void unit_output_reopen(Unit *unit);
 void unit_gate_failed(Unit *unit, int status);
 /* A tree of it outlives SIGKILL. */
 bool unit_is_wedged(const Unit *unit);
+/* For a program that takes our place, in the same session. Returns false in a moment that passes: wait. */
+bool unit_save(const Unit *unit, SavedWriter *writer);
+/* Into a unit that was just made of the same configuration and told its timing. Returns 0 or a negative errno; then it can
+ * only be freed, and at the end of its guard's socket what runs is stopped. */
+int unit_restore(Unit *unit, Saved *saved);
 /* Nothing runs or is held, the standby and the hooks included. */
 bool unit_is_at_rest(const Unit *unit);
 /* At rest, and the ensemble has said that no znode of its gate is left: only then may it be freed while the session goes on. A unit

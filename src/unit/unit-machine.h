@@ -70,6 +70,7 @@
 #include <stdint.h>
 #include "unit/backoff.h"
 #include "util/random.h"
+#include "util/saved.h"
 
 /* Exit statuses of zksup that the unit decides; one table for all verbs. */
 enum {
@@ -295,6 +296,10 @@ void unit_machine_init(UnitMachine *m, const UnitPolicy *policy, uint64_t seed, 
 void unit_machine_step(UnitMachine *m, const UnitEvent *event, UnitEffects *effects);
 /* A new policy from a reload; it counts from the next decision on. */
 void unit_machine_set_policy(UnitMachine *m, const UnitPolicy *policy);
+/* For a program that takes our place. Returns false in a state that passes by itself: wait. */
+bool unit_machine_save(const UnitMachine *m, SavedWriter *writer);
+/* Into one that was just made. Returns 0, or -EBADMSG for what no machine can be, and then M is as it was. */
+int unit_machine_restore(UnitMachine *m, const Saved *saved);
 /* When TIMER is wanted, on the events' clock; USEC_INFINITY: not. */
 uint64_t unit_machine_deadline(const UnitMachine *m);
 /* DOWN, FAILED or FINISHED. */
