@@ -47,6 +47,9 @@ struct Client {
         size_t prepare_len;   /* so much of the chroot is being created; 0: looking whether it is there */
         HandleNews connected; /* what is to be told once it is prepared */
 
+        ClientSession adopted; /* .id 0: the session was made by us */
+        bool synced;           /* what the program before us has seen, we see */
+
         bool close_wanted; /* when what is in the inbox has been handed on */
         int depth;         /* handlers running */
         bool freed;        /* by a handler: free when the last of them has returned */

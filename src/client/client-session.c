@@ -58,6 +58,8 @@ void client_session_open(Client *client)
         if (client->want_handle)
                 return;
         config.servers = servers_list(client->servers);
+        if (client->adopted.id && client->session.id == client->adopted.id)
+                config.session = &client->adopted;
         session_set_servers(&client->session, servers_count(client->servers));
         client->new_servers = false;
         r = handle_new(&client->handle, client->event, &client->inbox, &config);
@@ -204,10 +206,31 @@ void client_session_attach(Client *client)
         client_session_step(client, &input);
 }
 
+static void on_synced(void *userdata, const Event *event)
+{
+        Client *client = userdata;
+
+        if (event->reply.outcome == OUTCOME_UNKNOWN || event->reply.outcome == OUTCOME_EXPIRED)
+                return; /* the next connection begins again */
+        client->synced = true;
+        client_session_attach(client);
+}
+
+/* A library that is new does not know what the one before it has seen, and takes a server for good that lags behind. */
+static void sync_first(Client *client)
+{
+        const Request request = {.kind = REQUEST_SYNC, .path = "/"};
+
+        if (client_requests_send_own(client, &request, on_synced) < 0)
+                handle_cut(client->handle, "out of memory"); /* and try again */
+}
+
 static void on_connected(Client *client, const HandleNews *news)
 {
         client->connected = *news;
-        if (client->prepared || !*client->hosts.chroot)
+        if (client->adopted.id && news->id == client->adopted.id && !client->synced)
+                sync_first(client);
+        else if (client->prepared || !*client->hosts.chroot)
                 client_session_attach(client);
         else
                 client_chroot_prepare(client);

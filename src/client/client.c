@@ -139,6 +139,12 @@ static int copy_config(Client *client, const ClientConfig *config, char *problem
         }
         random_init(&client->random, config->seed ? config->seed : random_seed_from_kernel());
         session_init(&client->session, client->timeout_usec, config->connect_timeout_usec, &client->random);
+        if (config->session) {
+                client->adopted = *config->session;
+                session_adopt(&client->session, client->adopted.id, client->adopted.timeout_usec);
+                client->prepared = true;
+                client->last_id = client->adopted.id;
+        }
         return 0;
 }
 
@@ -222,6 +228,7 @@ static void destroy(Client *client)
         if (client->auth_cert)
                 explicit_bzero(client->auth_cert, strlen(client->auth_cert));
         free(client->auth_cert);
+        explicit_bzero(&client->adopted, sizeof(client->adopted));
         free(client);
 }
 
@@ -287,6 +294,20 @@ void client_close(Client *client)
 {
         client->close_wanted = true;
         (void)sd_event_source_set_enabled(client->inbox.source, SD_EVENT_ONESHOT);
+}
+
+/* ---- another program in our place ---- */
+
+bool client_save(const Client *client, ClientSession *session)
+{
+        if (client->session.state != SESSION_STATE_ATTACHED || client->close_wanted || client->n_out ||
+                !list_is_empty(&client->out) || !list_is_empty(&client->parked) ||
+                !list_is_empty(&client->answering) || !list_is_empty(&client->abandoned) ||
+                !list_is_empty(&client->inbox.items) || !handle_is_on(client->handle, &client->connected))
+                return false;
+        session->id = client->session.id;
+        session->timeout_usec = client->session.created_timeout_usec;
+        return handle_password(client->handle, session->password);
 }
 
 /* ---- questions ---- */

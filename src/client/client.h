@@ -31,6 +31,13 @@
 
 typedef struct Client Client;
 
+/* What it takes to go on with a session in another process, or in another program in this one. */
+typedef struct ClientSession {
+        int64_t id;
+        char password[16];
+        uint64_t timeout_usec; /* T as granted when it was made */
+} ClientSession;
+
 typedef struct ClientConfig {
         const char *connect;           /* "host[:port],...[/chroot]" */
         uint64_t session_timeout_usec; /* 0: CLIENT_SESSION_TIMEOUT_USEC */
@@ -39,6 +46,9 @@ typedef struct ClientConfig {
         const char *auth_cert;         /* "user:password" */
         const char *acl; /* of the znodes created, see acl.h; NULL: creator with auth, else open */
         uint64_t seed;   /* order of servers, jitter; 0: from the kernel */
+        /* To begin with this session; NULL: with a new one. At the first ATTACHED all is seen that was seen before. If it is
+         * lost already, that is SESSION_EXPIRED, and on with a new one. Never two processes at once. */
+        const ClientSession *session;
 } ClientConfig;
 
 enum ClientEventKind {
@@ -82,6 +92,10 @@ void client_close(Client *client);
 /* When the machine of the session next wants to be stepped, on CLOCK_BOOTTIME; USEC_INFINITY: never. One that
  * lies long behind means that nothing steps it any more. */
 uint64_t client_deadline_usec(const Client *client);
+/* What another program needs to go on with the session, once this one has ended without a word. Returns false unless there
+ * is contact and nothing is outstanding: wait. */
+bool client_save(const Client *client, ClientSession *session);
+
 /* 0 before the first attach. */
 int64_t client_session_id(const Client *client);
 bool client_is_attached(const Client *client);

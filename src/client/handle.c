@@ -317,12 +317,17 @@ static void update(Handle *handle)
 static int make(Handle *handle, const HandleConfig *config)
 {
         Handle *before = enter(handle);
+        clientid_t id = {0};
         int r = 0;
 
+        if (config->session) {
+                id.client_id = config->session->id;
+                memcpy(id.passwd, config->session->password, sizeof(id.passwd));
+        }
         zoo_set_debug_level(ZOO_LOG_LEVEL_ERROR);
         zoo_deterministic_conn_order(1); /* the list comes shuffled */
         handle->zh = zookeeper_init2(config->servers, on_session, (int)(config->timeout_usec / USEC_PER_MSEC),
-                NULL, handle, ZOO_NO_LOG_CLIENTENV, on_log);
+                config->session ? &id : NULL, handle, ZOO_NO_LOG_CLIENTENV, on_log);
         if (!handle->zh) {
                 r = errno ? -errno : -EINVAL;
         } else {
@@ -431,6 +436,15 @@ void handle_set_servers(Handle *handle, const char *servers)
 bool handle_is_on(const Handle *handle, const HandleNews *connected)
 {
         return handle->losses == connected->losses;
+}
+
+bool handle_password(const Handle *handle, char password[static 16])
+{
+        const clientid_t *id = zoo_client_id(handle->zh);
+
+        _Static_assert(sizeof(id->passwd) == 16, "the password of a session has 16 bytes");
+        memcpy(password, id->passwd, sizeof(id->passwd));
+        return id->client_id != 0;
 }
 
 const char *handle_server(const Handle *handle)

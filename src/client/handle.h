@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <zookeeper/zookeeper.h>
+#include "client/client.h"
 #include "client/inbox.h"
 
 #define HANDLE_TEXT_MAX 160
@@ -41,6 +42,7 @@ typedef struct HandleConfig {
         const char *servers; /* "address:port,..." numeric, odd in number */
         uint64_t timeout_usec;
         const char *auth_scheme, *auth_cert; /* NULL: none */
+        const ClientSession *session;        /* to go on with; NULL: a new one */
 } HandleConfig;
 
 /* Returns 0 or a negative errno. News go to INBOX, to be freed with free(). */
@@ -63,5 +65,7 @@ void handle_set_servers(Handle *handle, const char *servers);
 /* Whether the connection that CONNECTED told of is still the one in use. If not, the news of its
  * end are in the inbox, and the library would send what it is given on the next connection. */
 bool handle_is_on(const Handle *handle, const HandleNews *connected);
+/* Of the session. Returns false before there is one. */
+bool handle_password(const Handle *handle, char password[static 16]);
 /* "" if none is in use or being tried. */
 const char *handle_server(const Handle *handle);

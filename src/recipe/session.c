@@ -64,6 +64,13 @@ void session_init(Session *session, uint64_t asked_usec, uint64_t connect_timeou
         };
 }
 
+void session_adopt(Session *session, int64_t id, uint64_t created_timeout_usec)
+{
+        session->id = id;
+        session->created_timeout_usec = session->timeout_usec = created_timeout_usec;
+        session->connect_timeout_usec = 0;
+}
+
 void session_set_servers(Session *session, size_t n_servers)
 {
         session->n_servers = MAX(n_servers, (size_t)1);

@@ -123,6 +123,9 @@ typedef struct Session {
 /* TIMEOUT_USEC is the session timeout asked for, CONNECT_TIMEOUT_USEC 0 for "wait for ever". RANDOM
  * is borrowed and must outlive the machine. */
 void session_init(Session *session, uint64_t timeout_usec, uint64_t connect_timeout_usec, Random *random);
+/* Begins with a session that is there already, T of which was CREATED_TIMEOUT_USEC: its loss is published, and there is
+ * no limit of time for the first contact, which there has been. */
+void session_adopt(Session *session, int64_t id, uint64_t created_timeout_usec);
 /* How many servers the handle goes round; at least 1. */
 void session_set_servers(Session *session, size_t n_servers);
 /* Appends to EFFECTS, at most SESSION_EFFECTS_MAX for one step; perform them in order. */
