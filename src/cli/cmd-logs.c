@@ -138,9 +138,9 @@ static int journal_failed(int error)
 }
 
 /* What a unit prints has its name as the identifier; what zksup says about it has it in ZKSUP_UNIT. */
-static int open_journal(Logs *logs)
+static int add_matches(const Logs *logs)
 {
-        int r = sd_journal_open(&logs->journal, SD_JOURNAL_LOCAL_ONLY);
+        int r = 0;
 
         for (size_t i = 0; i < logs->n && r >= 0; i++) {
                 char match[400];
@@ -157,11 +157,7 @@ static int open_journal(Logs *logs)
                 if (r >= 0)
                         r = sd_journal_add_disjunction(logs->journal);
         }
-        if (r >= 0)
-                r = sd_journal_seek_tail(logs->journal);
-        if (r >= 0)
-                r = sd_journal_previous_skip(logs->journal, logs->options->lines + 1);
-        return r < 0 ? journal_failed(r) : 0;
+        return r;
 }
 
 /* The value of a field of the current entry, not ended by NUL. */
@@ -177,23 +173,44 @@ static bool get_field(const Logs *logs, const char *name, const char **value, si
         return true;
 }
 
-static int print_journal(const Logs *logs)
+static void print_entry(const Logs *logs)
+{
+        const char *text, *name;
+        size_t len;
+
+        /* Those of zksup itself begin with the name already. */
+        if (logs->names && get_field(logs, "SYSLOG_IDENTIFIER", &name, &len) &&
+                (len != strlen("zksup") || memcmp(name, "zksup", len) != 0))
+                printf("%.*s: ", (int)len, name);
+        if (get_field(logs, "MESSAGE", &text, &len))
+                fwrite(text, 1, len, stdout);
+        putchar('\n');
+}
+
+static int print_new_entries(const Logs *logs)
 {
         int r;
 
-        while ((r = sd_journal_next(logs->journal)) > 0) {
-                const char *text, *name;
-                size_t len;
-
-                /* Those of zksup itself begin with the name already. */
-                if (logs->names && get_field(logs, "SYSLOG_IDENTIFIER", &name, &len) &&
-                        (len != strlen("zksup") || memcmp(name, "zksup", len) != 0))
-                        printf("%.*s: ", (int)len, name);
-                if (get_field(logs, "MESSAGE", &text, &len))
-                        fwrite(text, 1, len, stdout);
-                putchar('\n');
-        }
+        while ((r = sd_journal_next(logs->journal)) > 0)
+                print_entry(logs);
         return r < 0 ? journal_failed(r) : 0;
+}
+
+static int open_journal(Logs *logs)
+{
+        int r = sd_journal_open(&logs->journal, SD_JOURNAL_LOCAL_ONLY);
+
+        if (r >= 0)
+                r = add_matches(logs);
+        if (r >= 0)
+                r = sd_journal_seek_tail(logs->journal);
+        if (r >= 0)
+                r = sd_journal_previous_skip(logs->journal, logs->options->lines);
+        if (r < 0)
+                return journal_failed(r);
+        if (r > 0) /* the oldest of them is the current one */
+                print_entry(logs);
+        return print_new_entries(logs);
 }
 
 /* --- all of them -------------------------------------------------------------------------------- */
@@ -234,8 +251,6 @@ static int print_what_is_there(Logs *logs)
         for (size_t i = 0; i < logs->n && status == 0 && !logs->journal; i++)
                 if (logs->sources[i].journal)
                         status = open_journal(logs);
-        if (status == 0 && logs->journal)
-                status = print_journal(logs);
         fflush(stdout);
         return status;
 }
@@ -258,7 +273,7 @@ static int follow(Logs *logs)
                 for (size_t i = 0; i < logs->n && status == 0; i++)
                         status = print_new(logs, &logs->sources[i]);
                 if (status == 0 && logs->journal)
-                        status = print_journal(logs);
+                        status = print_new_entries(logs);
                 fflush(stdout);
         }
         return status;
