@@ -5,7 +5,11 @@
  * therefore delay nobody who asks properly.
  *
  * The library watches its sockets with an edge-triggered epoll of its own. Whatever it has left over after a turn it
- * says with a timeout of 0 in MHD_get_timeout(), not on that descriptor; hence the timer. */
+ * says with a timeout of 0 in MHD_get_timeout(), not on that descriptor; and without a listening socket of its own it
+ * has no way to say that a connection was resumed. Hence door_wake().
+ *
+ * It may overlook the end of a half-closed connection that came together with data: such a one idles until its time is
+ * over, or its place is wanted. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,14 +28,21 @@
 #define MEMORY_PER_CONNECTION ((size_t)8192)
 /* The timer may be late, to spare wake-ups; it matters only for closing idle connections. */
 #define TIMER_ACCURACY_USEC (50 * USEC_PER_MSEC)
-#define ACCEPT_PAUSE_USEC (100 * USEC_PER_MSEC)
+
+void door_wake(Door *door)
+{
+        (void)sd_event_source_set_enabled(door->again, SD_EVENT_ONESHOT);
+}
 
 static void arm(Door *door)
 {
         MHD_UNSIGNED_LONG_LONG msec;
 
-        if (MHD_get_timeout(door->daemon, &msec) != MHD_YES) {
-                (void)sd_event_source_set_enabled(door->timer, SD_EVENT_OFF);
+        (void)sd_event_source_set_enabled(door->timer, SD_EVENT_OFF);
+        if (MHD_get_timeout(door->daemon, &msec) != MHD_YES)
+                return;
+        if (msec == 0) {
+                door_wake(door);
                 return;
         }
         (void)sd_event_source_set_time_relative(door->timer, msec * USEC_PER_MSEC);
@@ -41,8 +52,15 @@ static void arm(Door *door)
 static void run(Door *door)
 {
         (void)MHD_run(door->daemon);
+        door->turns++;
         request_forget_cache(door);
         arm(door);
+}
+
+static int on_again(sd_event_source *source, void *userdata)
+{
+        run(userdata);
+        return 0;
 }
 
 static int on_epoll(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -68,6 +86,7 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
                 if (!c)
                         return; /* lives, but cannot be closed for a newcomer */
                 c->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+                c->since = door->turns;
                 list_append(&door->connections, &c->link);
                 door->n_connections++;
                 *context = c;
@@ -79,14 +98,14 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
         }
 }
 
-/* Closes one connection to make room. The library notices by the end of its input. */
-static bool evict(Door *door)
+/* Closes one connection to make room, one that is used as MOST says at most. The library notices by the end of its input. */
+static bool evict(Door *door, enum ConnectionUse most)
 {
-        for (enum ConnectionUse use = CONNECTION_IDLE; use < CONNECTION_WAITING; use++)
+        for (enum ConnectionUse use = CONNECTION_IDLE; use <= most; use++)
                 list_for_each(it, &door->connections) {
                         Connection *c = list_entry(it, Connection, link);
 
-                        if (c->use != use)
+                        if (c->use != use || c->since == door->turns) /* whose request has not been looked at yet */
                                 continue;
                         (void)shutdown(c->fd, SHUT_RDWR);
                         c->use = CONNECTION_WAITING; /* goes by itself now */
@@ -116,8 +135,9 @@ static void let_in(Door *door, int fd, const struct sockaddr *address, socklen_t
                 return;
         }
         if (door->n_connections >= door->limit - door->limit / 4)
-                (void)evict(door); /* it is gone after the library's next turn */
+                (void)evict(door, CONNECTION_IDLE); /* it is gone after the library's next turn */
         if (door->n_connections >= door->limit) {
+                (void)evict(door, CONNECTION_SENDING);
                 run(door);
                 if (door->n_connections >= door->limit) {
                         turn_away(fd, "503 Service Unavailable", "too many connections; try again later");
@@ -142,7 +162,7 @@ static int on_accept(sd_event_source *source, int listening, uint32_t events, vo
                         continue;
                 }
                 if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                        (void)evict(door);
+                        (void)evict(door, CONNECTION_SENDING);
                 break;
         }
         run(door);
@@ -208,9 +228,12 @@ static int add_sources(Door *door)
         if (r >= 0)
                 r = sd_event_add_time(event, &door->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_timer, door);
         if (r >= 0)
-                r = sd_event_source_set_enabled(door->timer, SD_EVENT_OFF);
+                r = sd_event_add_defer(event, &door->again, on_again, door);
         if (r < 0)
                 return r;
+        (void)sd_event_source_set_enabled(door->timer, SD_EVENT_OFF);
+        (void)sd_event_source_set_enabled(door->again, SD_EVENT_OFF);
+        (void)sd_event_source_set_priority(door->again, SERVER_PRIORITY);
         (void)sd_event_source_set_priority(door->epoll, SERVER_PRIORITY);
         (void)sd_event_source_set_priority(door->timer, SERVER_PRIORITY);
         return sd_event_source_set_priority(door->accept, SERVER_PRIORITY);
@@ -234,6 +257,7 @@ void door_deinit(Door *door)
         door->accept = sd_event_source_disable_unref(door->accept);
         door->epoll = sd_event_source_disable_unref(door->epoll);
         door->timer = sd_event_source_disable_unref(door->timer);
+        door->again = sd_event_source_disable_unref(door->again);
         if (door->daemon) {
                 request_resume_all(door); /* the library aborts if it is stopped with suspended connections */
                 MHD_stop_daemon(door->daemon);

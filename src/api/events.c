@@ -27,6 +27,7 @@ static void resume(Listener *listener)
                 return;
         listener->suspended = false;
         MHD_resume_connection(listener->connection);
+        door_wake(&listener->api->control);
 }
 
 static void trim(Api *api)

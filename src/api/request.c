@@ -319,8 +319,10 @@ static void finish(ApiAnswer *answer)
                 request->has_later = true;
                 request->answer = NULL;
                 list_unlink(&answer->link);
-                if (answer->suspended)
+                if (answer->suspended) {
                         MHD_resume_connection(answer->connection);
+                        door_wake(request->door);
+                }
         }
         free(answer);
 }

@@ -27,10 +27,11 @@ typedef struct Door {
         bool is_control; /* the Unix socket */
         int fd;          /* listening */
         struct MHD_Daemon *daemon;
-        sd_event_source *accept, *epoll, *timer;
+        sd_event_source *accept, *epoll, *timer, *again;
         ListLink connections; /* the one longest without a request first */
         ListLink answers; /* that are to come later */
         unsigned n_connections, limit;
+        uint64_t turns; /* of the library */
         AnswerCache cache;
 } Door;
 
@@ -60,10 +61,13 @@ typedef struct Connection {
         ListLink link;
         int fd; /* the library's */
         enum ConnectionUse use;
+        uint64_t since; /* Door.turns when it came */
 } Connection;
 
 /* door.c */
 int door_init(Door *door, Api *api, int fd, bool is_control);
+/* A connection of it was resumed: the library is to have a turn. Every MHD_resume_connection() is followed by it. */
+void door_wake(Door *door);
 /* Closes all connections, and the listening socket. */
 void door_deinit(Door *door);
 
