@@ -39,19 +39,6 @@ static bool write_file(const char *path, const char *text, size_t len)
         return ok;
 }
 
-/* Whether a child can be born in the group. Since Linux 6.14 one is killed at birth when the group and
- * our own have not seen the same number of cgroup.kill (kernel/cgroup/cgroup.c takes kill_seq from
- * one and compares it with the other's), so it has to be tried; then it enters by cgroup.procs. */
-static bool can_be_born(const Contain *c)
-{
-        pid_t pid = fork_with(0, c->group_fd);
-        int status = -1;
-
-        if (pid == 0)
-                _exit(0);
-        return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
-}
-
 static bool open_group(Contain *c, const char *dir)
 {
         c->group_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -61,7 +48,6 @@ static bool open_group(Contain *c, const char *dir)
         c->events_fd = openat(c->group_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
         c->freeze_fd = openat(c->group_fd, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
         c->procs_fd = openat(c->group_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
-        c->born_inside = can_be_born(c);
         return c->kill_fd >= 0 && c->events_fd >= 0 && c->freeze_fd >= 0 && c->procs_fd >= 0;
 }
 
@@ -105,7 +91,7 @@ static bool open_namespace(Contain *c)
         return true;
 }
 
-void contain_open(Contain *c, enum WireContain mode, const char *cgroup, int page_fd)
+void contain_open(Contain *c, enum WireContain mode, const char *cgroup, bool born_inside, int page_fd)
 {
         memset(c, 0, sizeof(*c));
         service_group_init(&c->service);
@@ -115,6 +101,7 @@ void contain_open(Contain *c, enum WireContain mode, const char *cgroup, int pag
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         tree_open(&c->tree);
         c->mode = mode;
+        c->born_inside = mode == WIRE_CONTAIN_CGROUP && born_inside;
         if ((mode == WIRE_CONTAIN_CGROUP && !(cgroup && open_group(c, cgroup))) ||
                 (mode == WIRE_CONTAIN_PIDNS && !open_namespace(c))) {
                 c->mode = WIRE_CONTAIN_SUBREAPER;
@@ -296,7 +283,7 @@ void contain_kill(Contain *c, pid_t main)
                 kill(main, SIGKILL);
         return;
 #endif
-        c->born_inside = false; /* see can_be_born() */
+        c->born_inside = false; /* see cgroup_can_be_born() in unit/cgroup.h */
         service_group_kill(&c->service);
         if (c->mode == WIRE_CONTAIN_CGROUP && write(c->kill_fd, "1", 1) != 1)
                 contain_thaw(c); /* no kill from there: at least let SIGKILL through */

@@ -32,9 +32,9 @@ typedef struct Contain {
         ServiceGroup service;
 } Contain;
 
-/* Opens what MODE needs; CGROUP is the directory of the group. A mode that is not to be had becomes
+/* Opens what MODE needs; CGROUP is the directory of the group, and BORN_INSIDE whether a child can be born in it. A mode that is not to be had becomes
  * subreaper: the caller reports contain->mode. PAGE_FD stays the caller's. */
-void contain_open(Contain *contain, enum WireContain mode, const char *cgroup, int page_fd);
+void contain_open(Contain *contain, enum WireContain mode, const char *cgroup, bool born_inside, int page_fd);
 
 /* The command drives the service whose processes are in the group at PATH: what service_group_open() says. */
 int contain_add_service(Contain *contain, const char *path);

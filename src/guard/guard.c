@@ -459,7 +459,8 @@ int main(int argc, char **argv)
         if (problem)
                 return complain(problem);
         open_terminal(g);
-        contain_open(&g->contain, g->options.contain, g->options.cgroup, g->options.page_fd);
+        contain_open(&g->contain, g->options.contain, g->options.cgroup, g->options.born,
+                g->options.page_fd);
         if (g->options.kill_cgroup && contain_add_service(&g->contain, g->options.kill_cgroup) < 0)
                 return complain("--kill-cgroup: not in a file system of control groups, version 2");
         harden(g);

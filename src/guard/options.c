@@ -76,6 +76,15 @@ static const char *parse_pair(Options *o, const char *name, const char *value)
         return NULL;
 }
 
+static bool parse_flag(Options *o, const char *name)
+{
+        bool *flag = strcmp(name, "--terminal") == 0 ? &o->terminal : strcmp(name, "--born") == 0 ? &o->born : NULL;
+
+        if (flag)
+                *flag = true;
+        return flag;
+}
+
 const char *options_parse(Options *o, char **argv)
 {
         const char *problem = NULL;
@@ -85,10 +94,8 @@ const char *options_parse(Options *o, char **argv)
         o->pass_at = 3;
         settings_init(&o->settings);
         for (argv++; *argv && strcmp(*argv, "--") != 0; argv++) {
-                if (strcmp(*argv, "--terminal") == 0) {
-                        o->terminal = true;
+                if (parse_flag(o, *argv))
                         continue;
-                }
                 problem = parse_pair(o, argv[0], argv[1]);
                 if (problem)
                         return problem;

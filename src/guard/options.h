@@ -8,12 +8,13 @@
 #include "guard/wire.h"
 
 /*   zksup-guard --page-fd N --slot I --socket-fd N --contain subreaper|cgroup|pidns
- *               [--cgroup DIR] [--kill-cgroup DIR] [--directory DIR] [--pass-fd N]... [--pass-at N] [--terminal]
+ *               [--cgroup DIR] [--born] [--kill-cgroup DIR] [--directory DIR] [--pass-fd N]... [--pass-at N] [--terminal]
  *               [--uid N] [--gid N] [--groups N,...] [--umask N] [--nice N] [--oom N] [--limit N:SOFT:HARD]...
  *               -- CMD ARGS...
  *
  * --pass-fd: the first arrives in the command as the descriptor of --pass-at (3), the next as the one
  * after it, ...
+ * --born: a child can be born in the group, and need not enter it
  * --kill-cgroup: of the systemd service that the command drives, see service-group.h */
 typedef struct Options {
         int page_fd, socket_fd;
@@ -21,7 +22,7 @@ typedef struct Options {
         enum WireContain contain;
         const char *cgroup, *kill_cgroup;
         Settings settings;
-        bool terminal;
+        bool terminal, born;
         int pass_fds[CHILD_PASS_FDS_MAX];
         unsigned n_pass_fds;
         int pass_at;

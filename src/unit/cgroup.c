@@ -3,9 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include "util/file.h"
 #include "util/macros.h"
@@ -99,14 +102,34 @@ static bool is_delegated(const char *path)
         return false;
 }
 
-int cgroup_find_own(char **path)
+static int find_own_directory(char **dir)
 {
+        static char *known_own, *known_dir; /* mounts do not move, and a table of a thousand is long to read */
         CLEANUP_STRING own = NULL;
-        CLEANUP_STRING dir = NULL;
         int r = own_path(&own);
 
-        if (r == 0)
-                r = cgroup_find_mounted(own, &dir);
+        if (r < 0)
+                return r;
+        if (!known_own || strcmp(known_own, own) != 0) {
+                CLEANUP_STRING found = NULL;
+
+                r = cgroup_find_mounted(own, &found);
+                if (r < 0)
+                        return r;
+                free(known_own);
+                free(known_dir);
+                known_own = TAKE(own);
+                known_dir = TAKE(found);
+        }
+        *dir = strdup(known_dir);
+        return *dir ? 0 : -ENOMEM;
+}
+
+int cgroup_find_own(char **path)
+{
+        CLEANUP_STRING dir = NULL;
+        int r = find_own_directory(&dir);
+
         if (r < 0)
                 return r;
         if (access("/run/systemd/system", F_OK) == 0 && !is_delegated(dir))
@@ -137,6 +160,11 @@ int cgroup_make(const char *parent, const char *name, char **path)
         if (!made && fd >= 0 && cgroup_is_populated(fd) != 0)
                 return -EBUSY;
         fd_close(fd);
+        if (!made && cgroup_remove(dir) == 0) { /* one that was killed is not like a new one */
+                made = mkdir(dir, 0755) == 0;
+                if (!made)
+                        return -errno;
+        }
         fd = cgroup_open(dir, "cgroup.kill", O_WRONLY);
         if (fd < 0) {
                 int r = fd;
@@ -147,6 +175,22 @@ int cgroup_make(const char *parent, const char *name, char **path)
         }
         *path = TAKE(dir);
         return 0;
+}
+
+bool cgroup_can_be_born(const char *path)
+{
+        CLEANUP_FD fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        /* no signal: nobody but us is to notice that it ends */
+        struct clone_args args = {.flags = CLONE_INTO_CGROUP, .cgroup = (uint64_t)(fd >= 0 ? fd : 0)};
+        int status = -1;
+        long pid;
+
+        if (fd < 0)
+                return false;
+        pid = syscall(SYS_clone3, &args, sizeof(args));
+        if (pid == 0)
+                _exit(0);
+        return pid > 0 && waitpid((pid_t)pid, &status, __WALL) == pid && status == 0;
 }
 
 int cgroup_remove(const char *path)

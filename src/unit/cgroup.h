@@ -19,8 +19,12 @@ int cgroup_find_own(char **path);
 int cgroup_find_mounted(const char *path, char **out);
 
 /* Makes PARENT/NAME. PATH is the caller's to free. Returns 0 or a negative errno; a directory of that
- * name which is there already and has no process in it is taken over, else -EBUSY. */
+ * name which is there already and has no process in it is replaced, else -EBUSY. */
 int cgroup_make(const char *parent, const char *name, char **path);
+/* Whether a child can be born in the group at PATH, which has never been killed. Since Linux 6.14 one is killed at birth
+ * when the group and our own have not seen the same number of cgroup.kill (kernel/cgroup/cgroup.c takes kill_seq from one and
+ * compares it with the other's), so it has to be tried. Where it cannot, a child enters by cgroup.procs. */
+bool cgroup_can_be_born(const char *path);
 /* Removes the directory and empty ones below it. Returns 0 or a negative errno (-EBUSY: processes). */
 int cgroup_remove(const char *path);
 

@@ -132,6 +132,8 @@ static int arguments_build(Arguments *a, const SpawnGuard *g, const SpawnConfig 
         if (g->cgroup) {
                 add(a, "--cgroup");
                 add(a, g->cgroup);
+                if (g->born)
+                        add(a, "--born");
         }
         if (c->kill_cgroup) {
                 add(a, "--kill-cgroup");

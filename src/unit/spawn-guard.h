@@ -10,6 +10,7 @@ typedef struct SpawnGuard {
         int page_fd, socket_fd; /* ours keep CLOEXEC; the guard gets copies of the same number */
         unsigned slot;
         const char *cgroup; /* NULL: none */
+        bool born;          /* a child can be born in it */
         enum ContainMode contain;
         const ChildIdentity *identity;
         char *const *environment;

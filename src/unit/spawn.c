@@ -256,6 +256,22 @@ static int make_group(Spawn *s, const SpawnConfig *c)
         return s->kill_fd < 0 ? s->kill_fd : s->events_fd < 0 ? s->events_fd : 0;
 }
 
+/* Tried once for all groups with the same parent: they are all new, and we stay where we are (whoever kills our own group
+ * kills us). A try costs a fork. */
+static bool is_birth_possible(const char *group)
+{
+        static char *parent;
+        static bool possible;
+        size_t len = (size_t)(strrchr(group, '/') - group);
+
+        if (parent && strlen(parent) == len && memcmp(parent, group, len) == 0)
+                return possible;
+        possible = cgroup_can_be_born(group);
+        free(parent);
+        parent = strndup(group, len);
+        return possible;
+}
+
 static void drop_group(Spawn *s)
 {
         s->kill_fd = fd_close(s->kill_fd);
@@ -294,6 +310,7 @@ static int execute(Spawn *s, const SpawnConfig *c)
                 r = spawn_find_guard(&found);
         if (r < 0)
                 return r;
+        g.born = s->cgroup && is_birth_possible(s->cgroup);
         g.identity = &identity;
         g.environment = environment.envp;
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)

@@ -16,7 +16,7 @@ static void a_full_command_line_is_understood(void **state)
 
         assert_null(options_parse(&o, ARGS("--page-fd", "5", "--slot", "12", "--socket-fd", "6", "--contain",
                                               "cgroup", "--cgroup", "/g", "--directory", "/d", "--pass-fd",
-                                              "9", "--pass-fd", "8", "--pass-at", "7", "--terminal", "--", "cmd", "--slot")));
+                                              "9", "--pass-fd", "8", "--pass-at", "7", "--terminal", "--born", "--", "cmd", "--slot")));
         assert_int_equal(o.page_fd, 5);
         assert_int_equal(o.slot, 12);
         assert_int_equal(o.socket_fd, 6);
@@ -27,7 +27,7 @@ static void a_full_command_line_is_understood(void **state)
         assert_int_equal(o.pass_fds[0], 9);
         assert_int_equal(o.pass_fds[1], 8);
         assert_int_equal(o.pass_at, 7);
-        assert_true(o.terminal);
+        assert_true(o.terminal && o.born);
         assert_string_equal(o.argv[0], "cmd");
         assert_string_equal(o.argv[1], "--slot");
 }

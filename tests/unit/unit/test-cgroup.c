@@ -67,6 +67,36 @@ static void a_populated_group_is_busy_until_it_is_killed(void **state)
         assert_int_equal(cgroup_is_populated(events), 0);
 }
 
+static void a_child_is_tried_without_a_trace(void **state)
+{
+        CLEANUP_STRING path = NULL;
+        CLEANUP_FD events = -1;
+
+        make("zksup-test-born", &path);
+        events = cgroup_open(path, "cgroup.events", O_RDONLY);
+        assert_int_equal(cgroup_can_be_born(path), cgroup_can_be_born(path));
+        assert_int_equal(waitpid(-1, NULL, WNOHANG | __WALL), -1);
+        assert_int_equal(cgroup_is_populated(events), 0);
+        assert_int_equal(cgroup_remove(path), 0);
+        assert_false(cgroup_can_be_born(path));
+        assert_false(cgroup_can_be_born("/tmp"));
+}
+
+/* What a group was killed with stays with it, so a new run never gets an old one. */
+static void a_group_that_was_left_behind_is_replaced(void **state)
+{
+        CLEANUP_STRING path = NULL;
+        CLEANUP_STRING again = NULL;
+        struct stat before, after;
+
+        make("zksup-test-old", &path);
+        assert_int_equal(stat(path, &before), 0);
+        assert_int_equal(cgroup_make(parent, "zksup-test-old", &again), 0);
+        assert_int_equal(stat(again, &after), 0);
+        assert_true(before.st_ino != after.st_ino);
+        assert_int_equal(cgroup_remove(path), 0);
+}
+
 static void a_place_that_is_not_a_group_is_refused(void **state)
 {
         CLEANUP_STRING path = NULL;
@@ -83,6 +113,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_group_is_made_and_removed),
                 cmocka_unit_test(a_populated_group_is_busy_until_it_is_killed),
+                cmocka_unit_test(a_child_is_tried_without_a_trace),
+                cmocka_unit_test(a_group_that_was_left_behind_is_replaced),
                 cmocka_unit_test(a_place_that_is_not_a_group_is_refused),
         };
         int r;
