@@ -357,6 +357,11 @@ void lead_on_session(Lead *lead, const Event *event)
 
 /* --- another program in our place --------------------------------------------------------------- */
 
+size_t lead_guards(const Lead *lead)
+{
+        return lead->standby ? unit_guards(lead->standby) : 0;
+}
+
 bool lead_save(const Lead *lead, SavedWriter *w)
 {
         bool saved = true;

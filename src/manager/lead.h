@@ -39,6 +39,7 @@ Lead *lead_free(Lead *lead);
 CLEANUP_DEFINE(Lead, lead_free);
 
 /* As unit_save() and unit_restore(); not while anything but the standby runs. */
+size_t lead_guards(const Lead *lead);
 bool lead_save(const Lead *lead, SavedWriter *writer);
 int lead_restore(Lead *lead, Saved *saved);
 

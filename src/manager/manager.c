@@ -349,6 +349,64 @@ static int add_signals(Manager *manager)
 
 /* --- life --------------------------------------------------------------------------------------- */
 
+static int restore_page(Manager *manager, Saved *saved)
+{
+        const char *file = saved_get(saved, "lease-file");
+        int r = lease_page_adopt(&manager->page, saved_take_fd(saved, "lease-page"),
+                (unsigned)saved_get_number(saved, "lease-page-slots", 0));
+
+        if (r == 0 && file) {
+                r = lease_page_adopt_file(manager->page, saved_take_fd(saved, "lease-file-fd"), file);
+                if (r < 0)
+                        log_warning("zksup still-mine will not work in commands of other users: %s", strerror(-r));
+        }
+        return manager->page ? 0 : r;
+}
+
+static int make_page(Manager *manager, Saved *saved)
+{
+        if (saved)
+                return restore_page(manager, saved);
+        return manager->handler ? lease_page_new_lasting(&manager->page, UNITS_MAX) :
+                                  lease_page_new(&manager->page, UNITS_MAX);
+}
+
+static int make_client(Manager *manager, const ManagerConfig *config, char *problem, size_t problem_size)
+{
+        ClientConfig client = config->client;
+        ClientSession session = {0};
+        int r;
+
+        if (config->saved) {
+                session.id = saved_get_signed(config->saved, "session", 0);
+                session.timeout_usec = saved_get_number(config->saved, "session-timeout-usec", 0);
+                for (size_t i = 0; i < sizeof(session.password); i++) {
+                        saved_go_in(config->saved, "session-password", i);
+                        session.password[i] = (char)saved_get_number(config->saved, "byte", 0);
+                        saved_go_out(config->saved);
+                }
+                if (session.id && session.timeout_usec)
+                        client.session = &session;
+        }
+        r = client_new(&manager->client, manager->event, &client, on_client, manager, problem, problem_size);
+        explicit_bzero(&session, sizeof(session));
+        return r;
+}
+
+/* What was granted, so that leases go on running out as before until there is contact. */
+static void restore_timing(Manager *manager, const Saved *saved)
+{
+        char problem[400];
+
+        manager->expiries = saved_get_number(saved, "expiries", 0);
+        manager->session_since_usec = saved_get_number(saved, "session-since-usec", manager->session_since_usec);
+        if (timing_init(&manager->timing, saved_get_number(saved, "granted-usec", 0), manager->grace_usec, problem,
+                    sizeof(problem)) < 0)
+                log_error("%s", problem);
+        else
+                heart_set_timing(&manager->heart, &manager->timing);
+}
+
 static int build(Manager *manager, const ManagerConfig *config, char *problem, size_t problem_size)
 {
         int r;
@@ -362,10 +420,10 @@ static int build(Manager *manager, const ManagerConfig *config, char *problem, s
         r = reaper_new(&manager->reaper, manager->event);
         if (r < 0)
                 return r;
-        r = lease_page_new(&manager->page, UNITS_MAX);
+        r = make_page(manager, config->saved);
         if (r < 0)
                 return r;
-        r = client_new(&manager->client, manager->event, &config->client, on_client, manager, problem, problem_size);
+        r = make_client(manager, config, problem, problem_size);
         if (r < 0)
                 return r;
         r = heart_init(&manager->heart, manager->event, manager->client);
@@ -376,6 +434,8 @@ static int build(Manager *manager, const ManagerConfig *config, char *problem, s
         if (r < 0)
                 return r;
         begin_to_complain(manager);
+        if (config->saved)
+                restore_timing(manager, config->saved);
         return 0;
 }
 
@@ -433,7 +493,8 @@ static int begin_later(Member *member)
         return r < 0 ? r : sd_event_source_set_priority(member->beginning, SD_EVENT_PRIORITY_IDLE);
 }
 
-int manager_add(Manager *manager, const UnitConfig *config, void *userdata, bool up, Unit **out)
+/* A member with its unit, which has its timing. */
+static int make_member(Manager *manager, const UnitConfig *config, void *userdata, Member **out)
 {
         UnitContext context = {.event = manager->event,
                 .client = manager->client,
@@ -450,8 +511,23 @@ int manager_add(Manager *manager, const UnitConfig *config, void *userdata, bool
         list_append(&manager->members, &member->link);
         if (r == 0)
                 r = unit_new(&member->unit, &context, config, on_unit, member);
-        if (r == 0 && manager->timing.session_usec)
+        if (r < 0) {
+                free_member(member);
+                return r;
+        }
+        if (manager->timing.session_usec)
                 unit_set_timing(member->unit, &manager->timing);
+        *out = member;
+        return 0;
+}
+
+int manager_add(Manager *manager, const UnitConfig *config, void *userdata, bool up, Unit **out)
+{
+        Member *member;
+        int r = make_member(manager, config, userdata, &member);
+
+        if (r < 0)
+                return r;
         if (r == 0 && client_is_attached(manager->client))
                 unit_on_session(member->unit, &(Event){.kind = EVENT_SESSION,
                                                       .now_usec = clock_boottime_usec(),
@@ -468,6 +544,86 @@ int manager_add(Manager *manager, const UnitConfig *config, void *userdata, bool
         if (out)
                 *out = member->unit;
         return 0;
+}
+
+int manager_restore(Manager *manager, const UnitConfig *config, void *userdata, Saved *saved, Unit **out)
+{
+        Member *member;
+        int r = make_member(manager, config, userdata, &member);
+
+        *out = NULL;
+        if (r < 0)
+                return r;
+        r = unit_restore(member->unit, saved);
+        if (r < 0) {
+                free_member(member);
+                return r;
+        }
+        manager->n_members++;
+        *out = member->unit;
+        return 0;
+}
+
+/* --- another program in our place --------------------------------------------------------------- */
+
+static bool is_quiet(const Manager *manager, char *obstacle, size_t size)
+{
+        size_t guards = 0;
+
+        if (manager->finished || manager->closing) {
+                snprintf(obstacle, size, "zksup is stopping");
+                return false;
+        }
+        for_each_member(m, manager) {
+                guards += unit_guards(m->unit);
+                if (!m->beginning)
+                        continue;
+                snprintf(obstacle, size, "units are being started");
+                return false;
+        }
+        if (reaper_count(manager->reaper) == guards)
+                return true;
+        snprintf(obstacle, size, "a process of ours is ending yet, or a probe is under way");
+        return false;
+}
+
+static void save_session(const ClientSession *session, SavedWriter *w)
+{
+        saved_put_signed(w, "session", session->id);
+        saved_put_number(w, "session-timeout-usec", session->timeout_usec);
+        for (size_t i = 0; i < sizeof(session->password); i++) {
+                saved_enter(w, "session-password", i);
+                saved_put_number(w, "byte", (unsigned char)session->password[i]);
+                saved_leave(w);
+        }
+}
+
+bool manager_save(const Manager *manager, SavedWriter *w, char *obstacle, size_t size)
+{
+        ClientSession session;
+        const char *file;
+        int fd;
+
+        if (!is_quiet(manager, obstacle, size))
+                return false;
+        if (!client_save(manager->client, &session)) {
+                snprintf(obstacle, size, client_is_attached(manager->client) ?
+                                "requests to the ensemble are under way" :
+                                "there is no contact with the ensemble");
+                return false;
+        }
+        save_session(&session, w);
+        explicit_bzero(&session, sizeof(session));
+        saved_put_number(w, "granted-usec", manager->timing.session_usec);
+        saved_put_number(w, "expiries", manager->expiries);
+        saved_put_number(w, "session-since-usec", manager->session_since_usec);
+        saved_put_fd(w, "lease-page", lease_page_fd(manager->page));
+        saved_put_number(w, "lease-page-slots", lease_page_slots(manager->page));
+        file = lease_page_file(manager->page, &fd);
+        saved_put(w, "lease-file", file);
+        if (file)
+                saved_put_fd(w, "lease-file-fd", fd);
+        return true;
 }
 
 bool manager_hold_back(Manager *manager, const Unit *unit)

@@ -34,6 +34,7 @@ typedef struct ManagerConfig {
          * and signals are the handler's. */
         ManagerHandler handler;
         void *userdata;
+        Saved *saved; /* of manager_save(), in the program that we have taken the place of; NULL: none. Not kept */
 } ManagerConfig;
 
 /* Remembers the signal mask and the ignored signals that we were started with, and then blocks every
@@ -50,6 +51,12 @@ CLEANUP_DEFINE(Manager, manager_free);
 int manager_add(Manager *manager, const UnitConfig *config, void *userdata, bool up, Unit **out);
 /* A unit that was added with UP and has not been told yet will not be. Returns whether that was so. */
 bool manager_hold_back(Manager *manager, const Unit *unit);
+/* For a program that takes our place: the session, the lease page, what is counted; of the units nothing but that each is at a
+ * quiet moment is looked at. Returns false, with what is in the way in OBSTACLE: wait. */
+bool manager_save(const Manager *manager, SavedWriter *writer, char *obstacle, size_t size);
+/* In place of manager_add(): a unit that was saved. Returns 0 or a negative errno; then what ran is being stopped by its guard,
+ * and OUT is NULL. */
+int manager_restore(Manager *manager, const UnitConfig *config, void *userdata, Saved *saved, Unit **out);
 /* Only a unit at rest, and not from inside its own news. */
 void manager_remove(Manager *manager, Unit *unit);
 /* Stops all units and ends with STATUS once they are at rest and the session is closed. A second call kills. */

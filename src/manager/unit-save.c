@@ -97,6 +97,11 @@ static void save_rest(const Unit *unit, SavedWriter *w)
         saved_leave(w);
 }
 
+size_t unit_guards(const Unit *unit)
+{
+        return !NO_GUARD_LEFT(&unit->machine) + (unit->lead ? lead_guards(unit->lead) : 0);
+}
+
 bool unit_save(const Unit *unit, SavedWriter *w)
 {
         if (unit->stepping || unit->n_pending || unit->gives_up || unit->close_waits || unit->open_waits || unit->finished)
