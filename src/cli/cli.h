@@ -32,6 +32,7 @@ int cmd_run(int argc, char **argv);
 int cmd_cron(int argc, char **argv);
 int cmd_lead(int argc, char **argv);
 int cmd_lock(int argc, char **argv);
+int cmd_check(int argc, char **argv);
 int cmd_who(int argc, char **argv);
 int cmd_still_mine(int argc, char **argv);
 int cmd_systemd_clean(int argc, char **argv);

@@ -9,6 +9,7 @@ const Verb cli_verbs[] = {
         {"lock", "run a command alone in the cluster, among readers, or as one of N", cmd_lock},
         {"cron", "run a command at times, at most once for each in the whole cluster", cmd_cron},
         {"up", "supervise all units of a configuration file", cmd_up},
+        {"check", "whether a configuration file is right, and the ensemble fits it", cmd_check},
         {"who", "the whole cluster: numbers, leaders, locks, hosts, cron jobs, services", cmd_who},
         {"still-mine", "inside a command: whether its hold is provably ours", cmd_still_mine},
         {"ensemble", "start a local ensemble; health of any ensemble", cmd_ensemble},
