@@ -1,6 +1,6 @@
-/* zksup logs: the last lines that units have printed, from the memory of the supervisor, or from the journal where they
- * print there. To follow, the supervisor is asked again and again for how many lines there were ever, and for what
- * is new: events would have to be as many as there are lines. */
+/* zksup logs: the last lines that units have printed, from the memory of the supervisor, or from the journal
+ * where they print there. To follow, the supervisor is asked again and again for how many lines there were
+ * ever, and for what is new: events would have to be as many as there are lines. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,7 +51,7 @@ typedef struct Logs {
         json_t *chosen; /* owns the names */
         Source *sources;
         size_t n;
-        bool names; /* before each line, as there are several units */
+        bool names;          /* before each line, as there are several units */
         sd_journal *journal; /* NULL: nobody prints there */
 } Logs;
 
@@ -69,7 +69,8 @@ static int ask(const Logs *logs, const Source *source, uint64_t lines, json_t **
 {
         char path[1000];
 
-        snprintf(path, sizeof(path), "%s?lines=%llu", source->path, (unsigned long long)MIN(MAX(lines, 1), LINES_MAX));
+        snprintf(path, sizeof(path), "%s?lines=%llu", source->path,
+                (unsigned long long)MIN(MAX(lines, 1), LINES_MAX));
         return control_ask(&logs->options->control, "GET", path, NULL, answer);
 }
 

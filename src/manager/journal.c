@@ -9,8 +9,8 @@
 #include <sys/un.h>
 #include "util/log.h"
 
-/* Made with systemd-id128, once and for all: people filter by them, and packaging/journal/zksup.catalog explains
- * each. A new event has a new one. */
+/* Made with systemd-id128, once and for all: people filter by them, and packaging/journal/zksup.catalog
+ * explains each. A new event has a new one. */
 static const char *const ids[LOG_EVENT_COUNT] = {
         [LOG_EVENT_CONNECTED] = "ae30fe82cde2411e9b75521888bf889f",
         [LOG_EVENT_NO_CONTACT] = "ef7ef677f12345b5993cce1e05eab2a7",
@@ -81,7 +81,8 @@ static void add_fields(Entry *entry, const LogFields *fields, const char *otherw
 /* sd_journal_send() would wait for a journal that is stuck, and the renewals with it. */
 static void journal_sink(enum LogLevel level, const char *line, const LogFields *fields, void *userdata)
 {
-        static const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket"};
+        static const struct sockaddr_un address = {
+                .sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket"};
         static int fd = -1;
         Entry entry;
 
@@ -92,7 +93,8 @@ static void journal_sink(enum LogLevel level, const char *line, const LogFields 
         add_fields(&entry, fields, userdata);
         if (fd < 0)
                 fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        (void)sendto(fd, entry.text, entry.len, MSG_NOSIGNAL, (const struct sockaddr *)&address, sizeof(address));
+        (void)sendto(
+                fd, entry.text, entry.len, MSG_NOSIGNAL, (const struct sockaddr *)&address, sizeof(address));
 }
 
 static bool stderr_is_journal(void)
@@ -102,7 +104,7 @@ static bool stderr_is_journal(void)
         struct stat st;
 
         return stream && sscanf(stream, "%" SCNu64 ":%" SCNu64, &device, &inode) == 2 &&
-                fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+               fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
 bool journal_init(const char *unit)

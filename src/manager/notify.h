@@ -1,8 +1,8 @@
 /* What zksup tells the service manager that started it (sd_notify(3)). The variables are taken out
  * of the environment first: a child that is not asked to notify us must not notify in our place.
  *
- * Never waits: what the service manager's queue has no room for is dropped, but for READY=1, without which the start would never
- * end: that goes before the next message, the sign of life for one. */
+ * Never waits: what the service manager's queue has no room for is dropped, but for READY=1, without which
+ * the start would never end: that goes before the next message, the sign of life for one. */
 #pragma once
 
 #include <stdint.h>

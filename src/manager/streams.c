@@ -25,7 +25,8 @@ static bool is_same_file(const OutputConfig *a, const OutputConfig *b)
         return a->kind == OUTPUT_FILE && b->kind == OUTPUT_FILE && strcmp(a->path, b->path) == 0;
 }
 
-int streams_init(Streams *s, sd_event *event, const OutputConfig *out, const OutputConfig *err, const char *unit)
+int streams_init(
+        Streams *s, sd_event *event, const OutputConfig *out, const OutputConfig *err, const char *unit)
 {
         const OutputConfig direct = {.kind = OUTPUT_DIRECT};
         int r;

@@ -1,6 +1,6 @@
-/* The standard streams of a unit: of its command, its standby and its hooks, of which only one runs at a time. Standard
- * output and error have an Output each, or share one if both go into the same file, so that their order is kept; the last
- * lines of both are in one memory. Standard input is /dev/null then.
+/* The standard streams of a unit: of its command, its standby and its hooks, of which only one runs at a
+ * time. Standard output and error have an Output each, or share one if both go into the same file, so that
+ * their order is kept; the last lines of both are in one memory. Standard input is /dev/null then.
  *
  * Where neither is configured, nothing is here: all three are those of zksup. */
 #pragma once
@@ -14,7 +14,8 @@ typedef struct Streams {
 } Streams;
 
 /* OUT, ERR: NULL: zksup's own. Returns 0 or a negative errno. */
-int streams_init(Streams *streams, sd_event *event, const OutputConfig *out, const OutputConfig *err, const char *unit);
+int streams_init(Streams *streams, sd_event *event, const OutputConfig *out, const OutputConfig *err,
+        const char *unit);
 void streams_deinit(Streams *streams);
 
 /* Fills in the descriptors of a command that is about to be spawned; STREAMS may be NULL. */

@@ -26,7 +26,8 @@ void drop_report_fail(DropReport *report, const char *place, int error, uint64_t
                 return;
         report->said_usec = now;
         report->said = true;
-        log_write_fields(LOG_LEVEL_WARNING, &(LogFields){.event = LOG_EVENT_OUTPUT_DROPPED, .reason = describe(error)},
+        log_write_fields(LOG_LEVEL_WARNING,
+                &(LogFields){.event = LOG_EVENT_OUTPUT_DROPPED, .reason = describe(error)},
                 "cannot write to %s: %s; what commands print there is dropped until it can be written", place,
                 describe(error));
 }

@@ -1,5 +1,5 @@
-/* Says that a place cannot be written, and that it can again: once each, and at most once a minute, as a place that
- * is slow rather than broken would otherwise fill the log with it. */
+/* Says that a place cannot be written, and that it can again: once each, and at most once a minute, as a
+ * place that is slow rather than broken would otherwise fill the log with it. */
 #pragma once
 
 #include <stdbool.h>

@@ -74,7 +74,8 @@ static void hold_or_emit(LineSplitter *s, const char *data, size_t len, LineHand
 }
 
 /* A stretch without newline, which ENDED the line or not. */
-static void take(LineSplitter *s, const char *data, size_t len, bool ended, LineHandler handler, void *userdata)
+static void take(
+        LineSplitter *s, const char *data, size_t len, bool ended, LineHandler handler, void *userdata)
 {
         while (s->len + len > LINE_MAX_LENGTH) {
                 size_t n = LINE_MAX_LENGTH - s->len;

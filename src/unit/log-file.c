@@ -32,7 +32,7 @@ static ListLink files = {&files, &files};
 
 static LogFile *find(const char *path)
 {
-        list_for_each(link, &files) {
+        list_for_each (link, &files) {
                 LogFile *file = list_entry(link, LogFile, link);
 
                 if (strcmp(file->path, path) == 0)
@@ -137,8 +137,8 @@ static void rotate(LogFile *file)
 
         if (r < 0) {
                 file->rotate_after_usec = clock_boottime_usec() + ROTATE_AGAIN_USEC;
-                log_warning("cannot rotate %s: %s; it grows until it can be renamed in its directory", file->path,
-                        strerror(-r));
+                log_warning("cannot rotate %s: %s; it grows until it can be renamed in its directory",
+                        file->path, strerror(-r));
                 return;
         }
         file->fd = fd_close(file->fd);
@@ -147,12 +147,14 @@ static void rotate(LogFile *file)
         file->broken = false;
 }
 
-/* Others may append, truncate or move it as well: what it was when we looked last is not taken for granted. */
+/* Others may append, truncate or move it as well: what it was when we looked last is not taken for granted.
+ */
 static bool must_rotate(LogFile *file, size_t len)
 {
         struct stat st;
 
-        if (!file->regular || file->rotate_bytes == 0 || file->size == 0 || file->size + len <= file->rotate_bytes)
+        if (!file->regular || file->rotate_bytes == 0 || file->size == 0 ||
+                file->size + len <= file->rotate_bytes)
                 return false;
         if (clock_boottime_usec() < file->rotate_after_usec)
                 return false;

@@ -1,9 +1,13 @@
-/* A file that lines are appended to, rotated by size: FILE, FILE.1, ... FILE.KEEP. There is one LogFile for each path,
- * whoever writes there, so that all of them move on when it is rotated.
+/* A file that lines are appended to, rotated by size: FILE, FILE.1, ... FILE.KEEP. There is one LogFile for
+ * each path, whoever writes there, so that all of them move on when it is rotated.
  *
- * It is opened for appending, with mode 0640, and never waited for: what cannot be opened or written is said once
- * and tried again with later lines, at most once a second if opening is what fails. A rotation that fails leaves the
- * file as it is, which then grows. Only regular files are rotated. */
+ * It is opened for appending, with mode 0640, and never waited for: what cannot be opened or written is said
+ * once and tried again with later lines, at most once a second if opening is what fails. A rotation that
+ * fails leaves the file as it is, which then grows. Only regular files are rotated.
+ *
+ * One thing cannot be helped here: a write to a regular file waits for its file system (O_NONBLOCK means nothing
+ * there). Where that hangs, like NFS without its server, the loop does, no lease is renewed, and the guards act. A
+ * place of that kind is for the journal to write to. */
 #pragma once
 
 #include <stdbool.h>

@@ -14,8 +14,8 @@
 #include "unit/own-stream.h"
 #include "util/log.h"
 
-/* After all else: sd-event takes a source of a lower priority only if none of a higher one is due, and a pipe that
- * is always full would keep whatever comes after it from its turn. */
+/* After all else: sd-event takes a source of a lower priority only if none of a higher one is due, and a pipe
+ * that is always full would keep whatever comes after it from its turn. */
 #define PRIORITY (SD_EVENT_PRIORITY_IDLE + 10)
 #define PORTION 16384
 /* Of the pipe: as large as it can be for a user without privileges (pipe(7), pipe-max-size), and to spare. */
@@ -216,7 +216,8 @@ static void open_journal(Output *o, const char *unit, int priority)
                 return;
         }
         if (!said)
-                log_warning("%s: there is no journal to write to (%s); what commands print goes to the output of zksup "
+                log_warning("%s: there is no journal to write to (%s); what commands print goes to the "
+                            "output of zksup "
                             "instead",
                         unit, strerror(-fd));
         said = true;
@@ -250,7 +251,8 @@ static bool has_pipe(const Output *o)
         return o->kind == OUTPUT_INHERIT || o->kind == OUTPUT_FILE;
 }
 
-int output_new(Output **out, sd_event *event, const OutputConfig *config, const char *unit, int priority, int to)
+int output_new(
+        Output **out, sd_event *event, const OutputConfig *config, const char *unit, int priority, int to)
 {
         CLEANUP(output_free) Output *o = calloc(1, sizeof(*o));
         int r = 0;

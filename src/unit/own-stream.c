@@ -213,7 +213,8 @@ static void open_anew(OwnStream *stream)
         stream->manner = MANNER_PLAIN;
 }
 
-/* A regular file cannot be watched (epoll_ctl(2), EPERM), and need not be; what is closed shows when it is written. */
+/* A regular file cannot be watched (epoll_ctl(2), EPERM), and need not be; what is closed shows when it is
+ * written. */
 static int watch(OwnStream *stream, sd_event *event, int64_t priority)
 {
         int r = sd_event_add_io(event, &stream->room, stream->fd, EPOLLOUT, on_room, stream);
@@ -225,7 +226,8 @@ static int watch(OwnStream *stream, sd_event *event, int64_t priority)
         if (r >= 0)
                 r = sd_event_source_set_priority(stream->room, priority);
         if (r >= 0)
-                r = sd_event_add_time(event, &stream->patience, CLOCK_BOOTTIME, USEC_INFINITY, 0, on_patience, stream);
+                r = sd_event_add_time(
+                        event, &stream->patience, CLOCK_BOOTTIME, USEC_INFINITY, 0, on_patience, stream);
         if (r >= 0)
                 r = sd_event_source_set_enabled(stream->patience, SD_EVENT_OFF);
         return r;

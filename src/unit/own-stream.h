@@ -1,7 +1,8 @@
-/* Our own standard output or error, for the lines of commands. It may be a pipe that nobody empties, or a terminal
- * stopped with ^S, and is never waited for. Its flags are shared with whoever else has it open (the shell, for one), so
- * that O_NONBLOCK is not for us to set: a pipe or a terminal is opened anew instead, through /proc; a socket is
- * written to with MSG_DONTWAIT; and where neither can be done, poll is asked before each small write.
+/* Our own standard output or error, for the lines of commands. It may be a pipe that nobody empties, or a
+ * terminal stopped with ^S, and is never waited for. Its flags are shared with whoever else has it open (the
+ * shell, for one), so that O_NONBLOCK is not for us to set: a pipe or a terminal is opened anew instead,
+ * through /proc; a socket is written to with MSG_DONTWAIT; and where neither can be done, poll is asked
+ * before each small write.
  *
  * What does not fit is kept, and written once there is room. While it is kept nobody should read more
  * lines (own_stream_is_full), so that a burst is not lost on a reader that is merely slow. After a second of

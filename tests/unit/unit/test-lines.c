@@ -36,7 +36,8 @@ static void lines_end_where_newlines_are_whatever_the_portions(void **state)
                 LineSplitter splitter = {0};
 
                 for (size_t at = 0; at < strlen(text); at += portion)
-                        line_splitter_feed(&splitter, text + at, MIN(portion, strlen(text) - at), note, &seen);
+                        line_splitter_feed(
+                                &splitter, text + at, MIN(portion, strlen(text) - at), note, &seen);
                 assert_string_equal(seen.data, "one||three is longer|");
                 line_splitter_flush(&splitter, note, &seen);
                 line_splitter_flush(&splitter, note, &seen);
@@ -75,10 +76,12 @@ static void a_longer_line_is_cut_into_parts_and_nothing_is_lost(void **state)
                 LineSplitter splitter = {0};
 
                 for (size_t at = 0; at < strlen(text); at += portion)
-                        line_splitter_feed(&splitter, text + at, MIN(portion, strlen(text) - at), note, &seen);
+                        line_splitter_feed(
+                                &splitter, text + at, MIN(portion, strlen(text) - at), note, &seen);
                 assert_int_equal(splitter.len, 0);
                 assert_int_equal(seen.len, strlen(text) + 2 * strlen(">|<"));
-                assert_string_equal(seen.data + seen.len - strlen("<xxxxxxxxxxend|next|"), "<xxxxxxxxxxend|next|");
+                assert_string_equal(
+                        seen.data + seen.len - strlen("<xxxxxxxxxxend|next|"), "<xxxxxxxxxxend|next|");
                 line_splitter_deinit(&splitter);
         }
 }
@@ -94,7 +97,8 @@ static void a_line_is_not_cut_inside_a_character(void **state)
                         const char *cut;
 
                         for (size_t at = 0; at < strlen(text); at += portion)
-                                line_splitter_feed(&splitter, text + at, MIN(portion, strlen(text) - at), note, &seen);
+                                line_splitter_feed(
+                                        &splitter, text + at, MIN(portion, strlen(text) - at), note, &seen);
                         cut = strstr(seen.data, ">|<");
                         assert_non_null(cut);
                         assert_int_equal((unsigned char)cut[-1], 'x');
@@ -151,7 +155,8 @@ static void the_tail_is_text_whatever_was_printed(void **state)
         line_ring_unref(ring);
 }
 
-/* Against a plain list of all lines: what is kept is a suffix of it, and nearly as much as there is room for. */
+/* Against a plain list of all lines: what is kept is a suffix of it, and nearly as much as there is room for.
+ */
 static void any_lines_leave_the_newest_that_fit(void **state)
 {
         CLEANUP(text_buffer_deinit) TextBuffer all = {0};

@@ -102,7 +102,9 @@ static void a_full_file_becomes_the_first_old_one(void **state)
         LogFile *file;
 
         assert_int_equal(log_file_get(&file, rig->path, 8, 2), 0);
-        for (const char *const *p = (const char *const[]){"a1\n", "a2\n", "b1\n", "b2\n", "c1\n", "c2\n", "d1\n", NULL}; *p; p++)
+        for (const char *const *p =
+                        (const char *const[]){"a1\n", "a2\n", "b1\n", "b2\n", "c1\n", "c2\n", "d1\n", NULL};
+                *p; p++)
                 assert_int_equal(put(file, *p), 3);
         assert_content(rig, 0, "d1\n");
         assert_content(rig, 1, "c1\nc2\n");

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <syslog.h>
+#include <termios.h>
 #include <unistd.h>
 #include "unit/line-splitter.h"
 #include "unit/output.h"
@@ -367,6 +368,43 @@ static void a_stuck_reader_does_not_hold_the_command_up(void **state)
         assert_int_equal(count(rig->read.data, "web: y\n"), lines - statistics(rig).dropped_lines);
 }
 
+/* As somebody who has pressed ^S. */
+static void a_stopped_terminal_does_not_hold_the_command_up(void **state)
+{
+        Rig *rig = *state;
+        uint64_t until = clock_boottime_usec() + DEADLINE_USEC, lines = 0;
+        CLEANUP_FD slave = -1;
+        struct termios raw;
+
+        rig->reader = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+        assert_true(rig->reader >= 0);
+        assert_int_equal(grantpt(rig->reader), 0);
+        assert_int_equal(unlockpt(rig->reader), 0);
+        slave = open(ptsname(rig->reader), O_RDWR | O_NOCTTY | O_CLOEXEC);
+        assert_int_equal(tcgetattr(slave, &raw), 0);
+        cfmakeraw(&raw);
+        assert_int_equal(tcsetattr(slave, TCSANOW, &raw), 0);
+        fflush(stdout);
+        rig->saved_stdout = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10);
+        dup2(slave, STDOUT_FILENO);
+        make(rig, OUTPUT_INHERIT);
+        assert_int_equal(tcflow(slave, TCOOFF), 0);
+        while (statistics(rig).dropped_lines == 0) {
+                assert_true(clock_boottime_usec() < until);
+                lines += fill(rig) / 2;
+                run_once(rig);
+        }
+        assert_int_equal(count(rig->said, "its reader is stuck"), 1);
+        assert_int_equal(tcflow(slave, TCOON), 0);
+        while (count(rig->said, "can be written again") == 0) {
+                assert_true(clock_boottime_usec() < until);
+                read_what_is_there(rig);
+                run_once(rig);
+        }
+        run_until_lines(rig, lines);
+        give_stdout_back(rig);
+}
+
 static void the_flags_of_our_own_output_are_left_alone(void **state)
 {
         Rig *rig = *state;
@@ -424,7 +462,8 @@ static int succeed(Rig *rig, const SavedWriter *writer)
 
         if (saved_parse(&saved, writer->text.data, writer->text.len) < 0 || sd_event_new(&event) < 0)
                 return 1;
-        if (output_new(&output, event, &config, "web", LOG_INFO, STDOUT_FILENO) < 0 || output_restore(output, &saved) < 0)
+        if (output_new(&output, event, &config, "web", LOG_INFO, STDOUT_FILENO) < 0 ||
+                output_restore(output, &saved) < 0)
                 return 2;
         if (saved_close_rest(&saved) != 0)
                 return 3;
@@ -480,6 +519,7 @@ int main(void)
                 TEST(a_flood_takes_the_time_that_is_left),
                 TEST(a_burst_on_a_slow_reader_is_not_lost),
                 TEST(a_stuck_reader_does_not_hold_the_command_up),
+                TEST(a_stopped_terminal_does_not_hold_the_command_up),
                 TEST(the_flags_of_our_own_output_are_left_alone),
                 TEST(a_reader_that_has_gone_is_said_once),
                 TEST(a_full_disk_drops_lines_and_they_are_still_remembered),
