@@ -8,6 +8,7 @@
 #include "manager/daemon.h"
 #include "manager/journal.h"
 #include "manager/notify.h"
+#include "unit/descriptors.h"
 #include "util/text.h"
 
 #define VERB "up"
@@ -72,6 +73,7 @@ int main(int argc, char **argv)
         }
         if (rest < argc)
                 return cli_problem(VERB, "'%s' is too many: it takes options only", argv[rest]);
+        descriptors_raise();
         notify_init();
         (void)journal_init(NULL);
         return run(&o, &blocked, &ignored);

@@ -103,6 +103,18 @@ static void log_lines(enum LogLevel level, const char *lines)
         }
 }
 
+/* Those that somebody has moved away. */
+static void reopen_outputs(Daemon *daemon)
+{
+        list_for_each(link, fleet_units(daemon->fleet))
+        {
+                FleetUnit *u = list_entry(link, FleetUnit, link);
+
+                if (u->unit)
+                        unit_output_reopen(u->unit);
+        }
+}
+
 static void override(Daemon *daemon, ConfigGlobal *g)
 {
         const DaemonOverrides *o = &daemon->overrides;
@@ -142,6 +154,7 @@ int daemon_reload(Daemon *daemon, TextBuffer *summary, TextBuffer *problems)
                         "%s is not taken, everything stays as it was:", daemon->path);
                 log_lines(LOG_LEVEL_ERROR, problems->data);
         }
+        reopen_outputs(daemon);
         notify_ready();
         if (daemon->api)
                 api_tell_reload(daemon->api, r == 0, r == 0 ? summary->data ?: "" : problems->data ?: "");
@@ -174,13 +187,7 @@ static void on_signal(Daemon *daemon, int signal)
                 reload_by_signal(daemon);
                 break;
         case SIGUSR1:
-                for (ListLink *link = fleet_units(daemon->fleet)->next; link != fleet_units(daemon->fleet);
-                        link = link->next) {
-                        FleetUnit *u = list_entry(link, FleetUnit, link);
-
-                        if (u->unit)
-                                unit_output_reopen(u->unit);
-                }
+                reopen_outputs(daemon);
                 break;
         default:
                 break;

@@ -113,9 +113,34 @@ class Round:
         return [self.programs.holder, str(self.directory), child]
 
     def lock_argv(self, connect, options, command):
+        if self.programs.verb == "up" and not options:
+            return self.up_argv(connect, command)
         verb, name = self.programs.claim()
         return [self.programs.zksup, *verb, "--connect", connect, "--root", self.root, "-v",
                 "--session-timeout", f"{self.T:g}s", "--contain", self.contain, *options, *name, "--", *command]
+
+    def up_argv(self, connect, command):
+        """A daemon with a unit that needs a number of two, and the lock; and with one that needs nothing."""
+        words = ", ".join(f'"{word}"' for word in command)
+        path = self.directory / f"up-{len(self.processes)}.conf"
+        path.write_text(f"""session-timeout = "{self.T:g}s"
+            unit fault {{
+                command = {{{words}}}
+                pool = fault
+                max = 2
+                lock = fault
+                contain = {self.contain}
+                restart-delay = 10ms
+                restart-limit = 1000/1s
+            }}
+            unit beside {{
+                command = "sleep 3600"
+                clear-environment = yes
+                on-loss = restart
+            }}
+            """)
+        return [self.programs.zksup, "up", "--config", str(path), "--connect", connect, "--root", self.root, "-v",
+                "--socket", "none"]
 
     def supervise(self, number, connect=None, child="daemon", options=(), wrap=(), env=None, output=None,
                   name=None):
@@ -143,9 +168,14 @@ class Round:
 
     def guard(self, process=None):
         guards = [p for p in children_of((process or self.holder).pid)
-                  if "(zksup-guard)" in pathlib.Path(f"/proc/{p}/stat").read_text()]
+                  if "(zksup-guard)" in pathlib.Path(f"/proc/{p}/stat").read_text() and not self.is_beside(p)]
         assert len(guards) == 1, f"guards: {guards}"
         return guards[0]
+
+    @staticmethod
+    def is_beside(guard):
+        """Whether it guards the unit of a daemon that needs nothing."""
+        return b"3600" in pathlib.Path(f"/proc/{guard}/cmdline").read_bytes().split(b"\0")
 
     # Seeing things
 
@@ -196,7 +226,10 @@ class Round:
             self.problems.append(problem)
 
     def require_lost(self):
-        """The first supervisor ends and says that it has lost the lock."""
+        """The first supervisor ends and says that it has lost the lock; a daemon stays and says it."""
+        if self.programs.verb == "up":
+            wait_for(lambda: "is lost" in self.holder.err, 20, f"the loss is said: {self.holder!r}")
+            return
         self.require(self.holder.wait() == LOST, f"it ended with {self.holder.status} and not {LOST}")
 
     def require_dead_within(self, seconds, what):
@@ -269,7 +302,7 @@ class Round:
 
     def find_free(self):
         """Nobody holds it any more: a stranger gets it. Else somebody's nodes were left behind."""
-        wait = [] if self.programs.verb == "lead" else ["--wait", "20s"]
+        wait = [] if self.programs.verb == "lead" else ["--wait", "20s"]  # a daemon has no --wait: zksup lock asks
         argv = self.lock_argv(self.lab.connect, wait, ["true"])
         status = self.launch(self.lab.hosts[1], "stranger", argv).wait(30)
         self.require(status == 0, f"the lock was not free in the end: status {status}")

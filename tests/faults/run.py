@@ -69,8 +69,9 @@ def parse(arguments):
     parser.add_argument("--table", action="append", metavar="FILE", help="only print what --json has kept")
     parser.add_argument("--keep", default="faults-failed", metavar="DIR", help="where failed runs are kept")
     parser.add_argument("--build", metavar="DIR", help="a build directory, instead of ZKSUP_BIN and ZKSUP_GUARD")
-    parser.add_argument("--verb", choices=("lock", "write", "slots", "lead", "run"), default="lock",
-                        help="what is claimed: lock, read-write lock, semaphore of one, leadership, number (lock)")
+    parser.add_argument("--verb", choices=("lock", "write", "slots", "lead", "run", "up"), default="lock",
+                        help="what is claimed: lock, read-write lock, semaphore of one, leadership, number; or a number\n"
+                             "and a lock by a unit of a daemon (lock)")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
