@@ -37,7 +37,7 @@ class Variants:
         if not directory.exists():
             options = OPTIONS.get(name, [f"-Dmutate={name}"])
             self._run("meson", "setup", str(directory), str(SOURCE), "-Dtests=false", "-Ddocs=disabled", *options)
-            self._run("ninja", "-C", str(directory), "src/cli/zksup", "src/guard/zksup-guard")
+            self._run("ninja", "-C", str(directory), "src/cli/zksup", "src/cli/zksup-up", "src/guard/zksup-guard")
         return {"zksup": str(directory / "src/cli/zksup"), "guard": str(directory / "src/guard/zksup-guard")}
 
     @staticmethod
