@@ -1,4 +1,4 @@
-/* examples/zksup.conf and the table of settings say the same. */
+/* examples/zksup.conf, zksup.conf(5) and the table of settings say the same. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -159,12 +159,51 @@ static void a_default_that_is_written_down_changes_nothing(void **state)
         compare_with_defaults("cron = c schedule = @daily");
 }
 
+/* The settings of a line "*first* = _N_, *max* = _N_". Each is called SEEN. */
+static void each_name(const char *line, void (*seen)(const char *name, void *userdata), void *userdata)
+{
+        for (const char *p = line; *p == '*'; p = strstr(p, ", *") ? strstr(p, ", *") + 2 : "") {
+                const char *end = strchr(p + 1, '*');
+                char name[64];
+
+                if (!end || strncmp(end, "* = ", 4) != 0)
+                        return;
+                snprintf(name, sizeof(name), "%.*s", (int)(end - p - 1), p + 1);
+                seen(name, userdata);
+        }
+}
+
+static void count_name(const char *name, void *userdata)
+{
+        unsigned *times = userdata;
+        const SchemaSetting *setting = schema_find(name);
+
+        if (!setting)
+                fail_msg("zksup.conf(5) describes %s, which is no setting", name);
+        times[setting - schema_settings]++;
+}
+
+static void the_manual_page_describes_every_setting_once(void **state)
+{
+        CLEANUP_STRING text = NULL;
+        unsigned times[200] = {0};
+
+        assert_true(schema_n_settings <= ARRAY_SIZE(times));
+        assert_int_equal(file_read(MANUAL, 1 << 20, &text, NULL), 0);
+        for (char *next = text, *line; (line = strsep(&next, "\n"));)
+                each_name(line, count_name, times);
+        for (size_t i = 0; i < schema_n_settings; i++)
+                if (times[i] != 1)
+                        fail_msg("zksup.conf(5) describes %s %u times", schema_settings[i].name, times[i]);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(everything_uncommented_is_a_good_configuration),
                 cmocka_unit_test(as_it_is_it_says_nothing),
                 cmocka_unit_test(every_setting_stands_in_it_with_its_default_or_its_example),
                 cmocka_unit_test(every_setting_in_it_is_one_of_the_table),
+                cmocka_unit_test(the_manual_page_describes_every_setting_once),
                 cmocka_unit_test(a_default_that_is_written_down_changes_nothing)};
 
         return cmocka_run_group_tests(tests, NULL, NULL);
