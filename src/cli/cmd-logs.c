@@ -256,26 +256,43 @@ static int print_what_is_there(Logs *logs)
         return status;
 }
 
-static void wait_for_more(const Logs *logs)
+/* Or until something comes into the journal. */
+static void wait_for_more(const Logs *logs, uint64_t usec)
 {
-        const struct timespec pause = {.tv_nsec = ASK_AGAIN_USEC * 1000};
+        const struct timespec pause = {
+                .tv_sec = (time_t)(usec / USEC_PER_SEC), .tv_nsec = (long)(usec % USEC_PER_SEC) * 1000};
 
-        if (logs->journal && sd_journal_wait(logs->journal, ASK_AGAIN_USEC) >= 0)
-                return;
-        (void)nanosleep(&pause, NULL);
+        if (!logs->journal || sd_journal_wait(logs->journal, usec) < 0)
+                (void)nanosleep(&pause, NULL);
 }
 
-static int follow(Logs *logs)
+static int print_all_new(Logs *logs)
 {
         int status = 0;
 
+        for (size_t i = 0; i < logs->n && status == 0; i++)
+                status = print_new(logs, &logs->sources[i]);
+        return status;
+}
+
+/* A round over a thousand units takes its time, and that of the supervisor: a fifth of it at most. */
+static int follow(Logs *logs)
+{
+        uint64_t next_usec = 0, now = clock_boottime_usec();
+        int status = 0;
+
         while (status == 0 && !ferror(stdout)) {
-                wait_for_more(logs);
-                for (size_t i = 0; i < logs->n && status == 0; i++)
-                        status = print_new(logs, &logs->sources[i]);
+                if (now >= next_usec) {
+                        status = print_all_new(logs);
+                        next_usec = clock_boottime_usec();
+                        next_usec += MAX(ASK_AGAIN_USEC, 4 * (next_usec - now));
+                }
                 if (status == 0 && logs->journal)
                         status = print_new_entries(logs);
                 fflush(stdout);
+                if (status == 0)
+                        wait_for_more(logs, usec_sub(next_usec, clock_boottime_usec()));
+                now = clock_boottime_usec();
         }
         return status;
 }
