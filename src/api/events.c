@@ -201,6 +201,16 @@ void api_tell_session(Api *api, const SnapshotSession *session)
         tell(api, "session", &data);
 }
 
+void api_tell_reexec_failed(Api *api, const char *why)
+{
+        TextBuffer data = {0};
+
+        if (!api || api->n_listeners == 0)
+                return;
+        render_reload(&data, false, why);
+        tell(api, "reexec", &data);
+}
+
 void api_tell_reload(Api *api, bool ok, const char *summary)
 {
         TextBuffer data = {0};

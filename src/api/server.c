@@ -140,6 +140,18 @@ void api_keep(Api *api, int *socket_fd, int *listen_fd)
         *listen_fd = without_cloexec(&api->public);
 }
 
+void api_listening(const Api *api, int *socket_fd, int *listen_fd)
+{
+        *socket_fd = api->control.api ? api->control.fd : -1;
+        *listen_fd = api->public.api ? api->public.fd : -1;
+}
+
+/* CLOEXEC is set again by whoever took it away. */
+void api_unkeep(Api *api)
+{
+        api->kept = false;
+}
+
 unsigned api_port(const Api *api)
 {
         struct sockaddr_storage address;

@@ -74,6 +74,9 @@ Api *api_free(Api *api);
 CLEANUP_DEFINE(Api, api_free);
 /* For a new program in our place: the listening descriptors, without CLOEXEC from now on; -1: none. */
 void api_keep(Api *api, int *socket_fd, int *listen_fd);
+/* Those descriptors, -1: none; and back to life, if there was no new program after all. */
+void api_listening(const Api *api, int *socket_fd, int *listen_fd);
+void api_unkeep(Api *api);
 /* The port that the TCP listener got; 0: none. */
 unsigned api_port(const Api *api);
 
@@ -85,3 +88,5 @@ void api_answer_problem(ApiAnswer *answer, int error, const char *problem);
 void api_tell_unit(Api *api, const SnapshotUnit *unit);
 void api_tell_session(Api *api, const SnapshotSession *session);
 void api_tell_reload(Api *api, bool ok, const char *summary);
+/* No program takes our place after all: event "reexec", {"ok": false, "summary": WHY}. */
+void api_tell_reexec_failed(Api *api, const char *why);

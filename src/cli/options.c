@@ -27,6 +27,8 @@ static void print_help(const OptionSpec *specs, const char *usage)
         for (const OptionSpec *spec = specs; spec->name; spec++) {
                 char left[64];
 
+                if (!spec->help) /* not for people */
+                        continue;
                 snprintf(left, sizeof(left), "%s%c%s--%s%s%s", spec->letter ? "-" : " ", spec->letter ? spec->letter : ' ',
                         spec->letter ? ", " : "  ", spec->name, spec->argument ? " " : "",
                         spec->argument ? spec->argument : "");

@@ -121,8 +121,7 @@ static int op_reload(void *userdata, TextBuffer *summary, TextBuffer *problems)
 
 static int op_reexec(void *userdata, char *problem, size_t problem_size)
 {
-        snprintf(problem, problem_size, "not possible yet");
-        return -EOPNOTSUPP;
+        return daemon_reexec(userdata, problem, problem_size);
 }
 
 static int op_stop(void *userdata, char *problem, size_t problem_size)

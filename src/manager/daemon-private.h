@@ -8,6 +8,7 @@
 #include "manager/daemon.h"
 #include "manager/fleet.h"
 #include "manager/host.h"
+#include "manager/reexec.h"
 #include "manager/timer.h"
 
 struct Daemon {
@@ -19,6 +20,8 @@ struct Daemon {
         Fleet *fleet;
         Api *api;
         Host *host;
+        Reexec *reexec; /* NULL, or under way, or failed */
+        const sigset_t *blocked, *ignored;
         Timer status_timer;   /* the STATUS line and host/ID, not at every change of a unit */
         Timer watchdog_timer;
         uint64_t watchdog_usec; /* between two signs of life; 0: none wanted */
@@ -45,4 +48,13 @@ void daemon_changed(Daemon *daemon);
  * changed. */
 int daemon_reload(Daemon *daemon, TextBuffer *summary, TextBuffer *problems);
 void daemon_stop(Daemon *daemon);
+/* Options go before the configuration. */
+void daemon_override(const Daemon *daemon, ConfigGlobal *global);
+
+/* daemon-reexec.c */
+/* Lets another program take our place, soon. Returns 0, or a negative errno with a sentence in PROBLEM. */
+int daemon_reexec(Daemon *daemon, char *problem, size_t size);
+void daemon_restore_api(Saved *saved, ApiConfig *config);
+/* The last of what was saved, once the units have theirs. */
+void daemon_restore(Daemon *daemon, Saved *saved);
 void daemon_drop_readings(Daemon *daemon);

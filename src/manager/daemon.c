@@ -115,7 +115,7 @@ static void reopen_outputs(Daemon *daemon)
         }
 }
 
-static void override(Daemon *daemon, ConfigGlobal *g)
+void daemon_override(const Daemon *daemon, ConfigGlobal *g)
 {
         const DaemonOverrides *o = &daemon->overrides;
 
@@ -137,7 +137,7 @@ int daemon_reload(Daemon *daemon, TextBuffer *summary, TextBuffer *problems)
         notify_reloading();
         r = config_load(&config, daemon->path, problems);
         if (r == 0) {
-                override(daemon, &config->global);
+                daemon_override(daemon, &config->global);
                 if (config_global_needs_restart(&daemon->config->global, &config->global, &which))
                         text_buffer_printf(summary, "not changed until zksup is started anew: %s\n", which.data ?: "");
                 fleet_apply(daemon->fleet, config, summary);
@@ -242,7 +242,7 @@ static void on_manager(void *userdata, const ManagerNews *news)
 
 /* --- life --------------------------------------------------------------------------------------- */
 
-static int make_manager(Daemon *daemon, char *problem, size_t problem_size)
+static int make_manager(Daemon *daemon, Saved *saved, char *problem, size_t problem_size)
 {
         const ConfigGlobal *g = &daemon->config->global;
         ManagerConfig config = {.grace_usec = g->grace_usec,
@@ -251,7 +251,8 @@ static int make_manager(Daemon *daemon, char *problem, size_t problem_size)
                         .connect_timeout_usec = g->connect_timeout_usec == USEC_INFINITY ? 0 : g->connect_timeout_usec,
                         .acl = g->acl},
                 .handler = on_manager,
-                .userdata = daemon};
+                .userdata = daemon,
+                .saved = saved};
 
         if (g->auth_file) {
                 int r = auth_read(&daemon->auth, g->auth_file, problem, problem_size);
@@ -270,7 +271,7 @@ static const char *socket_of(const ConfigGlobal *g)
         return g->control && strcmp(g->control, "none") != 0 ? g->control : NULL;
 }
 
-static int make_api(Daemon *daemon, char *problem, size_t problem_size)
+static int make_api(Daemon *daemon, Saved *saved, char *problem, size_t problem_size)
 {
         const ConfigGlobal *g = &daemon->config->global;
         ApiConfig config = {.socket = socket_of(g),
@@ -279,6 +280,8 @@ static int make_api(Daemon *daemon, char *problem, size_t problem_size)
                 .listen = g->listen,
                 .listen_fd = -1};
 
+        if (saved)
+                daemon_restore_api(saved, &config);
         if (!config.socket && !config.listen)
                 return 0;
         return api_new(&daemon->api, manager_event(daemon->manager), &config, &daemon_ops, daemon, problem, problem_size);
@@ -304,19 +307,21 @@ static int build(Daemon *daemon, const DaemonConfig *config, char *problem, size
         const ConfigGlobal *g = &daemon->config->global;
         PlanContext context = {.root = g->root, .socket = socket_of(g), .blocked = config->blocked, .ignored = config->ignored};
         CLEANUP(text_buffer_deinit) TextBuffer summary = {0};
-        int r = make_manager(daemon, problem, problem_size);
+        int r = make_manager(daemon, config->saved, problem, problem_size);
 
         if (r == 0)
                 r = make_timers(daemon);
         if (r == 0)
-                r = make_api(daemon, problem, problem_size);
+                r = make_api(daemon, config->saved, problem, problem_size);
         if (r == 0)
                 r = host_new(&daemon->host, manager_event(daemon->manager), manager_client(daemon->manager),
                         &(HostConfig){.root = g->root, .host = g->host, .config = daemon->path});
         if (r == 0)
                 r = fleet_new(&daemon->fleet, daemon->manager, &context);
         if (r == 0)
-                fleet_apply(daemon->fleet, daemon->config, &summary);
+                fleet_restore(daemon->fleet, daemon->config, config->saved, &summary);
+        if (r == 0 && config->saved)
+                daemon_restore(daemon, config->saved);
         return r;
 }
 
@@ -333,8 +338,10 @@ int daemon_new(Daemon **out, const DaemonConfig *config, char *problem, size_t p
         }
         list_init(&daemon->readings);
         daemon->config = config->config;
+        daemon->blocked = config->blocked;
+        daemon->ignored = config->ignored;
         daemon->overrides = config->overrides;
-        override(daemon, &daemon->config->global);
+        daemon_override(daemon, &daemon->config->global);
         daemon->path = strdup(config->path);
         if (!daemon->path)
                 return -ENOMEM;
@@ -353,6 +360,7 @@ Daemon *daemon_free(Daemon *daemon)
 {
         if (!daemon)
                 return NULL;
+        daemon->reexec = reexec_free(daemon->reexec);
         daemon->api = api_free(daemon->api); /* nobody asks any more */
         daemon_drop_readings(daemon);
         daemon->fleet = fleet_free(daemon->fleet);

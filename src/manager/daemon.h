@@ -16,13 +16,17 @@ typedef struct DaemonConfig {
         const char *path;                  /* of the configuration; read again by a reload */
         DaemonOverrides overrides;
         Config *config;                    /* as read; the daemon takes it */
-        const sigset_t *blocked, *ignored; /* as zksup was started */
+        const sigset_t *blocked, *ignored; /* as zksup was started; they must stay */
+        Saved *saved;                      /* by the program that we have taken the place of; NULL: none. Not kept */
 } DaemonConfig;
 
 /* Returns 0, or a negative errno with a sentence in PROBLEM. What was not NULL in CONFIG is taken in every case. */
 int daemon_new(Daemon **out, const DaemonConfig *config, char *problem, size_t problem_size);
 Daemon *daemon_free(Daemon *daemon);
 CLEANUP_DEFINE(Daemon, daemon_free);
+
+/* Whether a program that reads CONFIG can go on from SAVED. Returns 0, or a negative errno with a sentence in PROBLEM. */
+int daemon_can_restore(const Saved *saved, const Config *config, char *problem, size_t size);
 
 /* Runs until told to stop. Returns the exit status. */
 int daemon_run(Daemon *daemon);

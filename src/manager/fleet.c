@@ -12,6 +12,8 @@ struct Fleet {
         ListLink units;
         size_t n_units;
         sd_event_source *look;
+        Saved *saved; /* while what it says is being restored */
+        size_t hint;  /* where to look first */
 };
 
 #define for_each_unit(u, fleet)                                                                              \
@@ -41,6 +43,46 @@ static void unmake(FleetUnit *u)
         u->told_up = false;
 }
 
+/* Goes into the section of this unit, if there is one. */
+static bool go_in(Fleet *fleet, const char *name)
+{
+        size_t n = fleet->saved ? saved_get_number(fleet->saved, "units", 0) : 0;
+
+        for (size_t i = 0; i < n; i++) {
+                size_t at = (fleet->hint + i) % n;
+                const char *title;
+
+                saved_go_in(fleet->saved, "unit", at);
+                title = saved_get(fleet->saved, "title");
+                if (title && strcmp(title, name) == 0) {
+                        fleet->hint = at + 1;
+                        return true;
+                }
+                saved_go_out(fleet->saved);
+        }
+        return false;
+}
+
+/* Makes the unit, or has it go on where another program has left it. */
+static int add_unit(FleetUnit *u)
+{
+        Fleet *fleet = u->fleet;
+        int r;
+
+        if (!go_in(fleet, u->settings->name))
+                return manager_add(fleet->manager, &u->plan.unit, u, u->wanted, &u->unit);
+        u->wanted = saved_get_flag(fleet->saved, "wanted");
+        u->told_up = saved_get_flag(fleet->saved, "told-up");
+        r = manager_restore(fleet->manager, &u->plan.unit, u, fleet->saved, &u->unit);
+        saved_go_out(fleet->saved);
+        if (r == 0)
+                return 0;
+        log_error("%s: cannot go on where the program before us was: %s; what runs is being stopped, and begun anew",
+                u->settings->name, strerror(-r));
+        u->told_up = u->wanted;
+        return manager_add(fleet->manager, &u->plan.unit, u, u->wanted, &u->unit);
+}
+
 static void make(FleetUnit *u)
 {
         Fleet *fleet = u->fleet;
@@ -53,7 +95,7 @@ static void make(FleetUnit *u)
         if (r == 0) {
                 u->command = join(u->plan.unit.argv);
                 u->told_up = u->wanted;
-                r = manager_add(fleet->manager, &u->plan.unit, u, u->wanted, &u->unit);
+                r = add_unit(u);
                 if (r < 0)
                         snprintf(problem, sizeof(problem), "%s", strerror(-r));
         }
@@ -230,6 +272,64 @@ void fleet_apply(Fleet *fleet, const Config *config, TextBuffer *summary)
                 }
         }
         fleet_look(fleet);
+}
+
+/* --- another program in our place --------------------------------------------------------------- */
+
+void fleet_restore(Fleet *fleet, const Config *config, Saved *saved, TextBuffer *summary)
+{
+        fleet->saved = saved;
+        fleet_apply(fleet, config, summary);
+        fleet->saved = NULL;
+}
+
+static bool save_unit(const FleetUnit *u, SavedWriter *w, char *obstacle, size_t size)
+{
+        SnapshotUnit snapshot = {0};
+
+        if (u->leaving || u->rebuild) {
+                snprintf(obstacle, size, "unit '%s' is being changed by a reload", u->settings->name);
+                return false;
+        }
+        saved_put(w, "title", u->settings->name);
+        saved_put_flag(w, "wanted", u->wanted);
+        saved_put_flag(w, "told-up", u->told_up);
+        if (!u->unit || unit_save(u->unit, w))
+                return true;
+        unit_snapshot(u->unit, &snapshot);
+        snprintf(obstacle, size, "unit '%s' is on its way: %s", u->settings->name, snapshot.state);
+        return false;
+}
+
+bool fleet_save(Fleet *fleet, SavedWriter *w, char *obstacle, size_t size)
+{
+        size_t n = 0;
+
+        for_each_unit(u, fleet) {
+                bool saved;
+
+                saved_enter(w, "unit", n++);
+                saved = save_unit(u, w, obstacle, size);
+                saved_leave(w);
+                if (!saved)
+                        return false;
+        }
+        saved_put_number(w, "units", n);
+        return true;
+}
+
+bool fleet_is_of(Fleet *fleet, const Config *config)
+{
+        if (config->n_units != fleet->n_units)
+                return false;
+        for_each_unit(u, fleet) {
+                const ConfigUnit *settings = config_find(config, u->settings->name);
+                CLEANUP(text_buffer_deinit) TextBuffer which = {0};
+
+                if (!settings || config_unit_compare(u->settings, settings, &which) != CONFIG_SAME)
+                        return false;
+        }
+        return true;
 }
 
 /* --- an administrator --------------------------------------------------------------------------- */

@@ -35,6 +35,13 @@ CLEANUP_DEFINE(Fleet, fleet_free);
 /* Makes the units be those of CONFIG. What changes is said in SUMMARY, a line each: "web: restarted: command, pool". A unit
  * that cannot be made is said in the log, and the others go on. */
 void fleet_apply(Fleet *fleet, const Config *config, TextBuffer *summary);
+/* The same for the first time; with SAVED (or NULL) by fleet_save(), in the program that we have taken the place of: what was at
+ * work then goes on. What cannot is begun anew, once nothing of it is left. */
+void fleet_restore(Fleet *fleet, const Config *config, Saved *saved, TextBuffer *summary);
+/* Returns false, with what is in the way in OBSTACLE. */
+bool fleet_save(Fleet *fleet, SavedWriter *writer, char *obstacle, size_t size);
+/* Whether CONFIG says what runs. */
+bool fleet_is_of(Fleet *fleet, const Config *config);
 FleetUnit *fleet_find(Fleet *fleet, const char *name);
 size_t fleet_size(const Fleet *fleet);
 ListLink *fleet_units(Fleet *fleet);

@@ -681,6 +681,11 @@ sd_event *manager_event(const Manager *manager)
         return manager->event;
 }
 
+Reaper *manager_reaper(const Manager *manager)
+{
+        return manager->reaper;
+}
+
 Client *manager_client(const Manager *manager)
 {
         return manager->client;

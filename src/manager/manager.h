@@ -69,6 +69,7 @@ int manager_run(Manager *manager);
 
 sd_event *manager_event(const Manager *manager);
 Client *manager_client(const Manager *manager);
+Reaper *manager_reaper(const Manager *manager);
 /* Strings in it are good until the loop goes on. root, and what is of the configuration, is the caller's. */
 void manager_snapshot(const Manager *manager, SnapshotSession *session);
 /* Whether the machine of the session has done what its own time asked for, so that a watchdog may be told that we are well. */

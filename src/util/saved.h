@@ -62,6 +62,10 @@ typedef struct Saved {
 /* Returns 0, -ENOMEM or -EBADMSG (a line that is none). */
 int saved_parse(Saved *saved, const char *text, size_t len);
 void saved_deinit(Saved *saved);
+static inline void saved_deinit_cleanup(Saved *saved)
+{
+        saved_deinit(saved);
+}
 
 void saved_go_in(Saved *saved, const char *name, size_t index);
 void saved_go_out(Saved *saved);
