@@ -80,6 +80,10 @@ static int read_include(const Source *s, const ReaderInclude *include)
 
         if (!pattern)
                 return -ENOMEM;
+        if (include->pattern[0] == '\0') {
+                problems_add(&raw->problems, s->file, include->line, "include has an empty path; name a file");
+                return 0;
+        }
         if (s->from_memory) {
                 problems_add(&raw->problems, s->file, include->line, "include is for files; there is none here");
                 return 0;

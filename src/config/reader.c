@@ -45,8 +45,7 @@ static void tell_syntax(Reader *r, unsigned line, const char *text, const char *
                 {"unexpected token", "write NAME = VALUE or NAME = {VALUE, VALUE}, and a value with blanks in quotes"},
                 {"missing opening brace", "write unit \"NAME\" { ... } or defaults { ... }"},
                 {"missing title", "write unit \"NAME\" { ... }"},
-                {"missing parenthesis", "write include(\"/etc/zksup/conf.d/*.conf\")"},
-                {"syntax error in call", "write include(\"/etc/zksup/conf.d/*.conf\")"},
+                {"attempt to append", "write it once"},
                 {"invalid octal number", "write '\\\\' for a backslash"},
                 {"bad escape sequence", "write '\\\\' for a backslash"},
                 {"premature end of file", "the last setting or section is not complete"}};
@@ -133,7 +132,7 @@ fail:
 static int collect_empty(Reader *r, RawSection *section, cfg_t *cfg)
 {
         for (cfg_opt_t *opt = cfg->opts; opt->name; opt++) {
-                if (opt->type != CFGT_STR || !(opt->flags & CFGF_MODIFIED) || opt->nvalues)
+                if (opt->validcb != on_setting || !(opt->flags & CFGF_MODIFIED) || opt->nvalues)
                         continue;
                 if (on_setting(cfg, opt) < 0)
                         return -ENOMEM;
@@ -199,22 +198,16 @@ fail:
         return -1;
 }
 
-static int on_include(cfg_t *cfg, cfg_opt_t *opt, int argc, const char **argv)
+static int on_include(cfg_t *cfg, cfg_opt_t *opt)
 {
         Reader *r = reading;
-        ReaderInclude *includes;
+        ReaderInclude *includes = realloc(r->includes, (r->n_includes + 1) * sizeof(*includes));
 
-        if (argc != 1 || argv[0][0] == '\0') {
-                problems_add(r->problems, r->file, (unsigned)cfg->line,
-                        "include takes one path; write include(\"/etc/zksup/conf.d/*.conf\")");
-                return 0;
-        }
-        includes = realloc(r->includes, (r->n_includes + 1) * sizeof(*includes));
         if (!includes)
                 goto fail;
         r->includes = includes;
         includes[r->n_includes] = (ReaderInclude){
-                .pattern = strdup(argv[0]), .line = (unsigned)cfg->line, .before = r->n_sections};
+                .pattern = strdup(cfg_opt_getnstr(opt, 0)), .line = (unsigned)cfg->line, .before = r->n_sections};
         if (!includes[r->n_includes].pattern)
                 goto fail;
         source_unmask(includes[r->n_includes++].pattern);
@@ -269,7 +262,8 @@ static size_t make_root_options(const Reader *r, cfg_opt_t *opts, cfg_opt_t *inn
         opts[n - 1].validcb = on_section;
         opts[n++] = (cfg_opt_t)CFG_SEC("defaults", inner, CFGF_MULTI);
         opts[n - 1].validcb = on_section;
-        opts[n++] = (cfg_opt_t)CFG_FUNC("include", on_include);
+        opts[n++] = (cfg_opt_t)CFG_STR("include", NULL, CFGF_NODEFAULT);
+        opts[n - 1].validcb = on_include;
         opts[n] = (cfg_opt_t)CFG_END();
         return n;
 }

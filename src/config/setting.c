@@ -262,11 +262,16 @@ static int read_environment(
         CLEANUP_STRING data = NULL;
         size_t len;
         unsigned number = 0;
+        struct stat st;
         int r;
 
         path += optional;
         if (path[0] != '/') {
                 snprintf(problem, problem_size, "is no absolute path: begin it with /, or with -/ if it may be missing");
+                return -EINVAL;
+        }
+        if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* a pipe would keep us waiting */
+                snprintf(problem, problem_size, "is no regular file");
                 return -EINVAL;
         }
         r = file_read(path, ENVIRONMENT_FILE_MAX, &data, &len);

@@ -9,6 +9,7 @@
 #define MASK_DOLLAR '\x01'
 #define MASK_OPEN '\x02'
 #define MASK_CLOSE '\x03'
+#define INCLUDE "include"
 #define MASKS "\x01\x02\x03"
 
 typedef struct Scan {
@@ -97,20 +98,74 @@ static bool is_bare(char c)
         return c && !strchr(" #\"'\t\n\r={}()+,*", c);
 }
 
+/* ${NAME} outside of quotes stays one word. */
+static void mask_variable(char *text)
+{
+        size_t n = strspn(text + 2, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+
+        if (text[n + 2] == '}') {
+                text[1] = MASK_OPEN;
+                text[n + 2] = MASK_CLOSE;
+        }
+}
+
+static char *after_blanks(char *p)
+{
+        return p + strspn(p, " \t\r\n");
+}
+
+/* Behind a string or a word; NULL if there is none. */
+static char *after_value(char *p)
+{
+        char quote = *p, *end;
+
+        if (quote != '"' && quote != '\'') {
+                for (end = p; is_bare(*end);)
+                        end++;
+                return end > p ? end : NULL;
+        }
+        for (p++; *p && *p != quote; p++)
+                if (*p == '\\' && p[1])
+                        p++;
+        return *p ? p + 1 : NULL;
+}
+
+/* include("PATH") becomes include="PATH", as libconfuse loses memory over a call that is not complete. WORD is
+ * where it begins. */
+static void rewrite_include(Scan *s, char *word)
+{
+        char *open = after_blanks(s->at), *end;
+
+        if (*open != '(')
+                return;
+        end = after_value(after_blanks(open + 1));
+        end = end ? after_blanks(end) : NULL;
+        if (end && *end == ')' && s->depth == 0) {
+                *open = '=';
+                *end = ' ';
+                return;
+        }
+        problems_add(s->problems, s->file, s->line,
+                s->depth ? "include does not belong into a section; write it before or after" :
+                           "include takes one path; write include(\"/etc/zksup/conf.d/*.conf\")");
+        memset(word, ' ', (size_t)(s->at - word));
+        while (*s->at && *s->at != ')' && *s->at != '\n')
+                blank(s);
+        if (*s->at == ')')
+                blank(s);
+}
+
 static void skip_bare(Scan *s)
 {
-        while (is_bare(*s->at)) {
-                size_t n;
+        char *word = s->at;
 
-                if (s->at[0] == '$' && s->at[1] == '{') {
-                        n = strspn(s->at + 2, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
-                        if (s->at[n + 2] == '}') {
-                                s->at[1] = MASK_OPEN;
-                                s->at[n + 2] = MASK_CLOSE;
-                        }
-                }
+        while (is_bare(*s->at)) {
+                if (s->at[0] == '$' && s->at[1] == '{')
+                        mask_variable(s->at);
                 advance(s);
         }
+        if (s->at == word + strlen(INCLUDE) && strncmp(word, INCLUDE, strlen(INCLUDE)) == 0)
+                rewrite_include(s, word);
 }
 
 static void tell_stray(Scan *s)

@@ -1,9 +1,10 @@
 /* The text of a configuration file made fit for libconfuse, and what that would pass over or not tell: strings,
  * comments and braces without an end, characters that it drops without a word, zero bytes.
  *
- * Two things are changed. Comments are blanked, because libconfuse counts the line of each twice. And each '$', and
+ * Three things are changed. Comments are blanked, because libconfuse counts the line of each twice. Each '$', and
  * outside of quotes the braces of ${NAME}, are replaced by control characters until the values have come out,
- * because libconfuse replaces ${NAME} by the environment in every string. */
+ * because libconfuse replaces ${NAME} by the environment in every string. And include("PATH") is made a setting,
+ * because libconfuse loses memory over a call that is not complete. */
 #pragma once
 
 #include <stdbool.h>
