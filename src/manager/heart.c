@@ -31,13 +31,24 @@ static void on_timer(void *userdata)
 static void tell_extended(Heart *heart)
 {
         heart->renewals++;
-        list_for_each_safe(link, &heart->holds)
-        {
+        /* Whoever hears of it may end holds, also the one that comes next: see heart_remove(). */
+        for (ListLink *link = heart->holds.next; link != &heart->holds; link = heart->next) {
                 Hold *hold = list_entry(link, Hold, link);
 
-                if (hold->claim->state == CLAIM_HELD)
-                        hold->extended(hold, hold->claim->deadline_usec);
+                heart->next = link->next;
+                if (hold->claim->state != CLAIM_HELD || hold->told_usec == hold->claim->deadline_usec)
+                        continue;
+                hold->told_usec = hold->claim->deadline_usec;
+                hold->extended(hold, hold->told_usec);
         }
+        heart->next = NULL;
+}
+
+static void unlink_hold(Heart *heart, Hold *hold)
+{
+        if (heart->next == &hold->link)
+                heart->next = hold->link.next;
+        list_unlink(&hold->link);
 }
 
 static void tell_lost(Heart *heart)
@@ -50,7 +61,7 @@ static void tell_lost(Heart *heart)
                         Hold *hold = list_entry(link, Hold, link);
 
                         if (hold->claim == claim) {
-                                list_unlink(&hold->link);
+                                unlink_hold(heart, hold);
                                 hold->lost(hold, claim->reason);
                                 break;
                         }
@@ -69,7 +80,7 @@ static void perform(Heart *heart, const Effects *effects)
                         heart->sent_usec = clock_boottime_usec();
                         if (client_submit(heart->client, &effect->request, on_reply, heart) < 0) {
                                 log_error("cannot send the renewal: out of memory");
-                                heart->lease.under_way = false;
+                                heart->lease.under_way = heart->lease.in_round = false;
                         }
                         break;
                 case EFFECT_EXTENDED:
@@ -134,13 +145,14 @@ void heart_on_session(Heart *heart, const Event *event)
 void heart_add(Heart *heart, Hold *hold)
 {
         list_append(&heart->holds, &hold->link);
+        hold->told_usec = hold->claim->deadline_usec;
         lease_add(&heart->lease, hold->claim, clock_boottime_usec());
         timer_set(&heart->timer, lease_deadline(&heart->lease));
 }
 
 void heart_remove(Heart *heart, Hold *hold)
 {
-        list_unlink(&hold->link);
+        unlink_hold(heart, hold);
         lease_remove(&heart->lease, hold->claim);
         timer_set(&heart->timer, lease_deadline(&heart->lease));
 }

@@ -16,6 +16,7 @@ struct Hold {
         Claim *claim;
         void (*extended)(Hold *hold, uint64_t deadline_usec);
         void (*lost)(Hold *hold, const char *reason);
+        uint64_t told_usec; /* the deadline that it was told */
 };
 
 struct Heart {
@@ -23,6 +24,7 @@ struct Heart {
         Lease lease;
         Timer timer;
         ListLink holds;
+        ListLink *next; /* while they are told of a renewal: whose turn is next */
         uint64_t renewals; /* acknowledged */
         uint64_t sent_usec; /* the one under way, or the last */
         uint64_t latency_usec, latency_sum_usec, latency_max_usec, latency_count; /* of answers */

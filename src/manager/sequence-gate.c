@@ -261,15 +261,19 @@ static void on_node_deleted(void *userdata, const Event *event)
         /* If the reply was lost the number stays ours until the session ends. */
 }
 
-/* The machine sees its node deleted as if somebody had done it by hand. */
+/* The machine sees its node deleted as if somebody had done it by hand. The number may be another's by now: ours it is
+ * only while our grant is there. */
 static void sequence_gate_abandon(Gate *base, const char *reason)
 {
         SequenceGate *gate = CONTAINER_OF(base, SequenceGate, gate);
-        const Request request = {.kind = REQUEST_DELETE, .path = gate->sequence.claim.node, .version = VERSION_ANY};
+        const Claim *claim = &gate->sequence.claim;
+        const Op ops[] = {{.kind = OP_CHECK, .path = claim->grant, .version = VERSION_ANY},
+                {.kind = OP_DELETE, .path = claim->node, .version = VERSION_ANY}};
+        const Request request = {.kind = REQUEST_MULTI, .path = claim->node, .ops = ops, .n_ops = ARRAY_SIZE(ops)};
 
         sequence_gate_lose(base, reason);
         if (client_submit(gate->client, &request, on_node_deleted, gate) < 0)
-                log_error("cannot leave %s to others: out of memory", gate->sequence.claim.node);
+                log_error("cannot leave %s to others: out of memory", claim->node);
 }
 
 static void sequence_gate_env(const Gate *base, GateEnv *env)

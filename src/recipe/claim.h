@@ -45,6 +45,7 @@ typedef struct Claim {
         int64_t token;
         uint64_t lease_usec; /* what the grant says; 0: nothing, which others take for the longest */
         uint64_t deadline_usec;
+        uint32_t round; /* of lease.h: in which it was renewed last */
         Op ops[8]; /* of the claim or the release under way */
         size_t n_ops;
 } Claim;

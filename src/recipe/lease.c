@@ -6,9 +6,14 @@
 #include "util/clock.h"
 #include "util/macros.h"
 
+/* Less than half of what a server takes by default (jute.maxbuffer, 1 MB), about 400 claims. */
+#define BATCH_BYTES 200000
+#define OP_BYTES 128 /* of one operation, besides path and data */
+#define BATCH_MIN 8
+
 void lease_init(Lease *lease)
 {
-        *lease = (Lease){.next_usec = USEC_INFINITY};
+        *lease = (Lease){.next_usec = USEC_INFINITY, .stop_usec = USEC_INFINITY, .batch = SIZE_MAX};
 }
 
 void lease_deinit(Lease *lease)
@@ -20,9 +25,17 @@ void lease_deinit(Lease *lease)
         lease_init(lease);
 }
 
+static void find_stop(Lease *lease)
+{
+        lease->stop_usec = USEC_INFINITY;
+        for (size_t i = 0; i < lease->n_claims; i++)
+                lease->stop_usec = MIN(lease->stop_usec, claim_stop_usec(lease->claims[i], &lease->timing));
+}
+
 void lease_set_timing(Lease *lease, const Timing *timing)
 {
         lease->timing = *timing;
+        find_stop(lease);
 }
 
 int lease_reserve(Lease *lease, size_t claims)
@@ -56,7 +69,9 @@ void lease_add(Lease *lease, Claim *claim, uint64_t now_usec)
 {
         assert(lease->n_claims < lease->room);
         assert(claim->state == CLAIM_HELD);
+        claim->round = lease->round;
         lease->claims[lease->n_claims++] = claim;
+        lease->stop_usec = MIN(lease->stop_usec, claim_stop_usec(claim, &lease->timing));
         /* The claim counts as the first renewal, so the first hold is in no hurry. */
         if (lease->n_claims == 1 && !lease->under_way)
                 lease->next_usec = now_usec + lease->timing.renew_usec;
@@ -74,6 +89,8 @@ static void remove_from(Claim **array, size_t *n, const Claim *claim)
 void lease_remove(Lease *lease, Claim *claim)
 {
         remove_from(lease->claims, &lease->n_claims, claim);
+        if (lease->n_claims == 0)
+                lease->stop_usec = USEC_INFINITY;
         remove_from(lease->lost, &lease->n_lost, claim);
         for (size_t i = 0; i < lease->n_sent; i++)
                 if (lease->sent[i] == claim)
@@ -103,6 +120,7 @@ static void lose_overdue(Lease *lease, uint64_t now_usec)
                 if (claim->state == CLAIM_LOST || now_usec >= claim_stop_usec(claim, &lease->timing))
                         lose(lease, claim, "no renewal was acknowledged in time");
         }
+        find_stop(lease);
 }
 
 static void lose_all(Lease *lease, const char *reason)
@@ -111,28 +129,64 @@ static void lose_all(Lease *lease, const char *reason)
                 lose(lease, lease->claims[0], reason);
 }
 
+static size_t size_of(const Claim *claim)
+{
+        return strlen(claim->node) + strlen(claim->grant) + claim->data_len + 2 * OP_BYTES;
+}
+
+static void add_to_batch(Lease *lease, Claim *claim)
+{
+        size_t n = 2 * lease->n_sent;
+
+        lease->ops[n] = (Op){.kind = OP_CHECK, .path = claim->node, .version = VERSION_ANY};
+        lease->ops[n + 1] = (Op){.kind = OP_SET,
+                .path = claim->grant,
+                .version = VERSION_ANY,
+                .data = claim->data,
+                .data_len = claim->data_len};
+        lease->sent[lease->n_sent++] = claim;
+        claim->round = lease->round;
+}
+
+/* Of those that are due in this round, as many as go into one request. */
+static void fill_batch(Lease *lease)
+{
+        size_t bytes = 0;
+
+        lease->in_round = false;
+        for (size_t i = 0; i < lease->n_claims; i++) {
+                Claim *claim = lease->claims[i];
+
+                if (claim->round == lease->round)
+                        continue;
+                bytes += size_of(claim);
+                if (lease->n_sent > 0 && (lease->n_sent == lease->batch || bytes > BATCH_BYTES)) {
+                        lease->in_round = true;
+                        return;
+                }
+                add_to_batch(lease, claim);
+        }
+}
+
 static void renew(Lease *lease, uint64_t now_usec, Effects *effects)
 {
         Request *request;
 
         lease->n_sent = 0;
-        for (size_t i = 0; i < lease->n_claims; i++) {
-                Claim *claim = lease->claims[i];
-
-                lease->ops[2 * i] = (Op){.kind = OP_CHECK, .path = claim->node, .version = VERSION_ANY};
-                lease->ops[2 * i + 1] = (Op){.kind = OP_SET,
-                        .path = claim->grant,
-                        .version = VERSION_ANY,
-                        .data = claim->data,
-                        .data_len = claim->data_len};
-                lease->sent[lease->n_sent++] = claim;
+        if (lease->in_round)
+                fill_batch(lease); /* finds nothing if those that were left were removed meanwhile */
+        if (lease->n_sent == 0 && now_usec >= lease->next_usec) {
+                lease->round++;
+                lease->next_usec = now_usec + lease->timing.renew_usec;
+                fill_batch(lease);
         }
+        if (lease->n_sent == 0)
+                return;
         lease->tag++;
         lease->under_way = true;
-        lease->next_usec = now_usec + lease->timing.renew_usec;
         request = effects_request(effects,
                 CLAIM_MUTANT(MUTANT_READ_LEASE) ? REQUEST_EXISTS : REQUEST_MULTI, lease->tag,
-                lease->claims[0]->node);
+                lease->sent[0]->node);
         request->ops = lease->ops;
         request->n_ops = 2 * lease->n_sent;
 }
@@ -169,6 +223,17 @@ static void on_renewed(Lease *lease, const Reply *reply, uint64_t now_usec, Effe
                 claim_extend(claim, &lease->timing, reply->sent_usec, now_usec);
         }
         effects_append(effects, EFFECT_EXTENDED);
+        lease->batch = lease->batch > SIZE_MAX / 2 ? SIZE_MAX : 2 * lease->batch;
+}
+
+/* One was lost, and the others of its batch are renewed without it, at once. */
+static void send_batch_again(Lease *lease)
+{
+        for (size_t i = 0; i < lease->n_sent; i++)
+                if (lease->sent[i])
+                        lease->sent[i]->round = lease->round - 1;
+        lease->batch = MAX(lease->n_sent / 2, (size_t)BATCH_MIN);
+        lease->in_round = true;
 }
 
 static void on_reply(Lease *lease, const Event *event, Effects *effects)
@@ -182,6 +247,7 @@ static void on_reply(Lease *lease, const Event *event, Effects *effects)
                 break;
         case OUTCOME_UNKNOWN:
                 /* Not a renewal, not a failure; the next one is due as it was, or on ATTACHED. */
+                lease->in_round = false;
                 break;
         case OUTCOME_EXPIRED:
                 lose_all(lease, "the session has expired");
@@ -196,7 +262,7 @@ static void on_reply(Lease *lease, const Event *event, Effects *effects)
         case OUTCOME_REFUSED:
                 on_check_failed(lease, &event->reply);
                 if (lease->n_lost)
-                        lease->next_usec = event->now_usec; /* the others, at once */
+                        send_batch_again(lease);
                 break;
         }
         lease->n_sent = 0;
@@ -207,17 +273,17 @@ static void on_session(Lease *lease, const Event *event)
         switch (event->session.change) {
         case SESSION_ATTACHED:
                 lease->attached = true;
-                lease->under_way = false;
+                lease->under_way = lease->in_round = false;
                 lease->next_usec = event->now_usec; /* after a silence: as soon as may be */
                 break;
         case SESSION_SUSPENDED:
                 lease->attached = false;
-                lease->under_way = false;
+                lease->under_way = lease->in_round = false;
                 break;
         case SESSION_EXPIRED:
         case SESSION_CLOSED:
                 lease->attached = false;
-                lease->under_way = false;
+                lease->under_way = lease->in_round = false;
                 lose_all(lease, event->session.change == SESSION_EXPIRED ? "the session has expired" :
                                                                            "the session was closed");
                 break;
@@ -241,7 +307,8 @@ void lease_step(Lease *lease, const Event *event, Effects *effects)
                 break;
         }
         lose_overdue(lease, event->now_usec);
-        if (lease->attached && !lease->under_way && lease->n_claims && event->now_usec >= lease->next_usec)
+        if (lease->attached && !lease->under_way && lease->n_claims &&
+                (lease->in_round || event->now_usec >= lease->next_usec))
                 renew(lease, event->now_usec, effects);
         if (lease->n_lost)
                 effects_append(effects, EFFECT_LOST);
@@ -255,7 +322,5 @@ uint64_t lease_deadline(const Lease *lease)
                 return when;
         if (lease->attached && !lease->under_way)
                 when = lease->next_usec;
-        for (size_t i = 0; i < lease->n_claims; i++)
-                when = MIN(when, claim_stop_usec(lease->claims[i], &lease->timing));
-        return when;
+        return MIN(when, lease->stop_usec);
 }

@@ -7,6 +7,10 @@
  * an acknowledged renewal a claim is lost here at the same moment at which its guard begins to
  * stop the tree, and nothing revives it.
  *
+ * A server takes no request of any size, so a round of many claims is cut into batches, sent one after the
+ * other. A multi names only the first operation that failed; lest a thousand claims that die together cost a
+ * thousand large requests, batches become small after a failure, and large again after a success.
+ *
  *             add                    check failed, stop time passed, expired
  *   (none) ----------> renewed ------------------------------------------------> LOST, removed
  *
@@ -22,7 +26,11 @@ typedef struct Lease {
         bool attached;
         uint32_t tag;         /* of the newest renewal */
         bool under_way;       /* its reply is awaited */
-        uint64_t next_usec;   /* when the next one is due */
+        uint64_t next_usec;   /* when the next round is due */
+        uint32_t round;       /* Claim.round of those that were sent in it */
+        bool in_round;        /* some were not sent yet */
+        size_t batch;         /* how many at most the next batch has */
+        uint64_t stop_usec;   /* no claim has to stop earlier */
         Claim **claims;       /* held */
         Claim **sent;         /* in the renewal under way; NULL where removed since */
         Claim **lost;         /* lost, not yet taken by the layer above */

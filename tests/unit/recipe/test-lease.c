@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 #include "recipe/lease.h"
@@ -373,6 +374,204 @@ static void paths_that_do_not_fit_are_refused(void **state)
         assert_int_equal(claim_init(&claim, "/n", longest, "i", &record), -ENAMETOOLONG);
 }
 
+/* --- many --------------------------------------------------------------------------------------- */
+
+#define MANY 1000
+
+typedef struct Crowd {
+        Lease lease;
+        Timing timing;
+        Claim *claims;
+        bool dead[MANY];
+        unsigned renewed[MANY], requests;
+        size_t most_bytes, bytes;
+} Crowd;
+
+static void crowd_init(Crowd *c, size_t data_len)
+{
+        char problem[400];
+
+        *c = (Crowd){0};
+        assert_int_equal(timing_init(&c->timing, 15 * SEC, 0, problem, sizeof(problem)), 0);
+        lease_init(&c->lease);
+        lease_set_timing(&c->lease, &c->timing);
+        assert_int_equal(lease_reserve(&c->lease, MANY), 0);
+        c->claims = test_calloc(MANY, sizeof(*c->claims));
+        for (size_t i = 0; i < MANY; i++) {
+                OpResult results[3] = {[2] = {.stat = {.czxid = 1 + (int64_t)i}}};
+                Reply reply = {.sent_usec = T0, .results = results, .n_results = 3};
+                Record record = {.lease_usec = c->timing.lease_usec, .host = "h"};
+                char node[32], path[32];
+
+                snprintf(node, sizeof(node), "/s/%zu", i);
+                snprintf(path, sizeof(path), "/r/%zu", i);
+                assert_int_equal(claim_init(&c->claims[i], node, path, "id-0", &record), 0);
+                if (data_len)
+                        c->claims[i].data_len = data_len;
+                claim_grant(&c->claims[i], &c->timing, &reply, T0);
+                lease_add(&c->lease, &c->claims[i], T0);
+        }
+}
+
+static void crowd_deinit(Crowd *c)
+{
+        test_free(c->claims);
+        lease_deinit(&c->lease);
+}
+
+/* As a server does it: all or nothing, and the first that failed is named. */
+static enum Outcome apply(Crowd *c, const Request *request, OpResult results[static 2 * MANY])
+{
+        size_t bytes = 0, failed = request->n_ops;
+
+        for (size_t i = request->n_ops; i-- > 0;) {
+                bytes += strlen(request->ops[i].path) + request->ops[i].data_len;
+                if (i % 2 == 0 && c->dead[atoi(request->ops[i].path + 3)])
+                        failed = i;
+        }
+        c->requests++;
+        c->bytes += bytes;
+        c->most_bytes = MAX(c->most_bytes, bytes);
+        for (size_t i = 0; i < request->n_ops; i++)
+                results[i] = (OpResult){.outcome = failed == request->n_ops ? OUTCOME_OK :
+                                                i == failed                 ? OUTCOME_NO_NODE :
+                                                                              OUTCOME_ROLLED_BACK};
+        for (size_t i = 0; failed == request->n_ops && i < request->n_ops; i += 2)
+                c->renewed[atoi(request->ops[i].path + 3)]++;
+        return failed == request->n_ops ? OUTCOME_OK : OUTCOME_NO_NODE;
+}
+
+/* Everything that EVENT leads to. Returns how many claims were lost. */
+static size_t crowd_run(Crowd *c, Event event, uint64_t now)
+{
+        static OpResult results[2 * MANY];
+        size_t lost = 0;
+
+        for (bool asked = true; asked;) {
+                Effects effects;
+
+                asked = false;
+                effects.n = 0;
+                event.now_usec = now;
+                lease_step(&c->lease, &event, &effects);
+                while (lease_take_lost(&c->lease))
+                        lost++;
+                for (size_t i = 0; i < effects.n; i++) {
+                        if (effects.items[i].kind != EFFECT_REQUEST)
+                                continue;
+                        assert_false(asked);
+                        asked = true;
+                        event = (Event){.kind = EVENT_REPLY,
+                                .reply = {.tag = c->lease.tag,
+                                        .outcome = apply(c, &effects.items[i].request, results),
+                                        .sent_usec = now,
+                                        .results = results,
+                                        .n_results = effects.items[i].request.n_ops}};
+                }
+        }
+        return lost;
+}
+
+static void a_thousand_claims_are_renewed_in_a_few_requests_of_bounded_size(void **state)
+{
+        Crowd c;
+
+        crowd_init(&c, 0);
+        assert_int_equal(crowd_run(&c, session(SESSION_ATTACHED), T0), 0);
+        assert_in_range(c.requests, 1, 5);
+        for (unsigned round = 2; round < 10; round++) {
+                c.requests = 0;
+                assert_int_equal(lease_deadline(&c.lease), T0 + (round - 1) * c.timing.renew_usec);
+                assert_int_equal(crowd_run(&c, (Event){.kind = EVENT_TIME}, lease_deadline(&c.lease)), 0);
+                assert_in_range(c.requests, 1, 5);
+                for (size_t i = 0; i < MANY; i++)
+                        assert_int_equal(c.renewed[i], round);
+        }
+        crowd_deinit(&c);
+}
+
+static void no_request_is_larger_than_a_server_takes(void **state)
+{
+        Crowd c;
+
+        crowd_init(&c, RECORD_TEXT_MAX);
+        assert_int_equal(crowd_run(&c, session(SESSION_ATTACHED), T0), 0);
+        assert_true(c.most_bytes < 500000);
+        for (size_t i = 0; i < MANY; i++)
+                assert_int_equal(c.renewed[i], 1);
+        crowd_deinit(&c);
+}
+
+static void claims_that_die_together_do_not_cost_large_requests_each(void **state)
+{
+        Crowd c;
+
+        crowd_init(&c, 0);
+        assert_int_equal(crowd_run(&c, session(SESSION_ATTACHED), T0), 0);
+        c.bytes = c.requests = 0;
+        for (size_t i = 0; i < MANY; i++)
+                c.dead[i] = i % 10 != 0;
+        assert_int_equal(crowd_run(&c, (Event){.kind = EVENT_TIME}, lease_deadline(&c.lease)), 900);
+        assert_true(c.bytes < 5000000);
+        for (size_t i = 0; i < MANY; i++)
+                assert_int_equal(c.renewed[i], c.dead[i] ? 1 : 2);
+        c.requests = 0; /* and from now on it is few large ones again */
+        assert_int_equal(crowd_run(&c, (Event){.kind = EVENT_TIME}, lease_deadline(&c.lease)), 0);
+        assert_in_range(c.requests, 1, 5);
+        crowd_deinit(&c);
+}
+
+static void after_the_loss_of_all_a_new_one_is_renewed_when_it_is_due(void **state)
+{
+        Crowd c;
+
+        crowd_init(&c, 0);
+        for (size_t i = 1; i < MANY; i++)
+                lease_remove(&c.lease, &c.claims[i]);
+        c.dead[0] = true;
+        assert_int_equal(crowd_run(&c, session(SESSION_ATTACHED), T0), 1);
+        assert_int_equal(lease_deadline(&c.lease), USEC_INFINITY);
+        lease_add(&c.lease, &c.claims[1], T0 + 1);
+        for (uint64_t now = T0 + c.timing.renew_usec; now < T0 + 4 * c.timing.renew_usec;) {
+                assert_int_equal(crowd_run(&c, (Event){.kind = EVENT_TIME}, now), 0);
+                assert_true(lease_deadline(&c.lease) > now);
+                now = lease_deadline(&c.lease);
+        }
+        assert_in_range(c.renewed[1], 3, 4);
+        crowd_deinit(&c);
+}
+
+static void claims_removed_or_added_in_the_middle_of_a_round_do_not_disturb_it(void **state)
+{
+        Event event = session(SESSION_ATTACHED);
+        OpResult results[2 * MANY];
+        Effects effects;
+        Crowd c;
+
+        crowd_init(&c, 0);
+        effects.n = 0;
+        event.now_usec = T0;
+        lease_step(&c.lease, &event, &effects);
+        assert_int_equal(effects.n, 1);
+        for (size_t i = 0; i < 100; i++)
+                lease_remove(&c.lease, &c.claims[i]);
+        for (size_t i = 0; i < 50; i++)
+                lease_add(&c.lease, &c.claims[i], T0);
+        event = (Event){.kind = EVENT_REPLY,
+                .reply = {.tag = c.lease.tag,
+                        .outcome = apply(&c, &effects.items[0].request, results),
+                        .sent_usec = T0,
+                        .results = results,
+                        .n_results = effects.items[0].request.n_ops}};
+        assert_int_equal(crowd_run(&c, event, T0), 0);
+        for (size_t i = 100; i < MANY; i++)
+                assert_int_equal(c.renewed[i], 1);
+        assert_int_equal(crowd_run(&c, (Event){.kind = EVENT_TIME}, T0 + c.timing.renew_usec), 0);
+        for (size_t i = 0; i < MANY; i++)
+                assert_int_equal(c.renewed[i], i < 50 ? 2 : i < 100 ? 1 : 2);
+        crowd_deinit(&c);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -394,6 +593,11 @@ int main(void)
                 T(a_hold_removed_under_way_is_left_alone),
                 T(a_release_names_the_grant_and_spares_a_node_that_is_gone),
                 T(paths_that_do_not_fit_are_refused),
+                cmocka_unit_test(a_thousand_claims_are_renewed_in_a_few_requests_of_bounded_size),
+                cmocka_unit_test(no_request_is_larger_than_a_server_takes),
+                cmocka_unit_test(claims_that_die_together_do_not_cost_large_requests_each),
+                cmocka_unit_test(after_the_loss_of_all_a_new_one_is_renewed_when_it_is_due),
+                cmocka_unit_test(claims_removed_or_added_in_the_middle_of_a_round_do_not_disturb_it),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
