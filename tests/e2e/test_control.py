@@ -5,16 +5,19 @@ malformed and pipelined requests, and strangers. Against a server with made-up u
 import contextlib
 import json
 import os
+import random
 import resource
 import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
+import openmetrics
 from api_server import ApiServer, parse, read_all, read_some, read_until
-from zk_server import SCALE, wait_for
+from zk_server import SCALE, free_ports, wait_for
 
 SANITIZED = os.environ.get("ZKSUP_TEST_SANITIZED") == "1"
 MEMORY_MIB_MAX = 64  # whatever is done to it: 32 MiB of answers on their way, and connections
@@ -369,3 +372,89 @@ def test_who_waits_for_an_answer_may_hang_up():
         assert server.ask("GET", "/v1/cluster")[0] == 409
     assert server.ask("GET", "/v1/session")[0] == 200
     server.stop()
+
+
+# --- zksup up -------------------------------------------------------------------------------------
+
+
+class Abuse:
+    """Connections that come, say something foolish or nothing, and go or stay; now and then somebody asks properly."""
+
+    WORDS = [b"", b"G", b"GET /v1/units HTTP/1.1\r\nHost: x\r\n\r\n" * 5, b"\xff" * 3000, b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n",
+             b"POST /v1/units/holder/signal HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{" + b" " * 30000,
+             b"GET /v1/units?full=1 HTTP/1.1\r\nHost: x\r\n\r\n" * 20, b"GET /" + b"y" * 20000]  # fmt: skip
+
+    def __init__(self, path, port):
+        self.path, self.port, self.random, self.sockets = str(path), port, random.Random(1), []
+
+    def step(self):
+        s = socket.socket(socket.AF_UNIX) if self.random.random() < 0.7 else socket.socket()
+        s.setblocking(False)
+        with contextlib.suppress(OSError):
+            s.connect(self.path if s.family == socket.AF_UNIX else ("127.0.0.1", self.port))
+        self.sockets.append(s)
+        for _ in range(3):
+            s = self.random.choice(self.sockets)
+            with contextlib.suppress(OSError):
+                s.send(self.random.choice(self.WORDS))
+        if len(self.sockets) > 1000:
+            self.sockets.pop(self.random.randrange(1000)).close()
+
+    def close(self):
+        for s in self.sockets:
+            s.close()
+
+
+def test_a_lease_of_a_second_is_never_late_whatever_comes_in(up):
+    (port,) = free_ports(1)
+    daemon = up("unit holder {\n command = \"sleep 1000\"\n lock = crowd\n}\n"
+                + "".join(f"unit u{i} {{\n command = \"sleep 1000\"\n pool = crowd\n}}\n" for i in range(30)),
+                header=f'session-timeout = "1250ms"\nlisten = "127.0.0.1:{port}"\n')  # fmt: skip
+    daemon.wait_all("ready", "running")
+    before = {u["name"]: u["pid"] for u in daemon.get("/v1/units")["units"]}
+    assert daemon.get("/v1/session")["session"]["lease_seconds"] == 1
+    abuse = Abuse(daemon.socket, port)
+    least, answers, end = 1.0, 0, time.monotonic() + 4
+    try:
+        while time.monotonic() < end:
+            for _ in range(50):
+                abuse.step()
+            units = daemon.get("/v1/units")["units"]
+            least = min([least] + [u["lease_left_seconds"] for u in units])
+            answers += 1
+    finally:
+        abuse.close()
+    after = daemon.get("/v1/units?full=1")
+    print(f"least of the lease that was left {least:.3f} s, {answers} answers meanwhile")
+    assert {u["name"]: u["pid"] for u in after["units"]} == before
+    assert not any(u["hold_losses"] or u["suspended"] for u in after["units"])
+    assert after["session"]["cuts"] == 0
+    assert answers > 5
+
+
+def test_the_daemon_tells_and_measures_what_it_does(up):
+    (port,) = free_ports(1)
+    daemon = up('unit one {\n command = "sleep 1000"\n pool = "told"\n}\n', header=f'listen = "127.0.0.1:{port}"\n')
+    unit = daemon.wait_unit("one", "ready", "running")
+
+    def public(path, accept="*/*"):
+        with contextlib.closing(socket.create_connection(("127.0.0.1", port), timeout=20 * SCALE)) as s:
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\nConnection: close\r\n\r\n".encode())
+            return parse(read_all(s))
+
+    assert public("/healthz")[0] == 200
+    assert public("/sequence")[::2] == (200, b"%d\n" % unit["sequence"])
+    wait_for(lambda: public("/readyz")[0] == 200, 10, "it is ready")
+    families = openmetrics.parse(public("/metrics", "application/openmetrics-text")[2].decode())
+    assert families["zksup_unit_state"].value(unit="one", state=unit["state"]) == 1
+    assert families["zksup_unit_gate_wait_seconds"].value("_count", unit="one") == 1
+    assert families["zksup_session_renew_latency_seconds"].value("_count") >= 0
+    with contextlib.closing(socket.socket(socket.AF_UNIX)) as s:
+        s.connect(str(daemon.socket))
+        s.sendall(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        read_until(s, b"event: hello")
+        daemon.post("/v1/units/one/stop")
+        read_until(s, b'"state":"down"')
+    assert public("/sequence")[0] == 503 and public("/readyz")[0] == 200  # it is not wanted up
+    assert daemon.ask("POST", "/v1/units/one/step-down")[0] == 409
+    assert daemon.ask("POST", "/v1/units/two/start")[0] == 404
