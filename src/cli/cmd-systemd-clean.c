@@ -117,20 +117,34 @@ static unsigned clean_group(void)
         return n;
 }
 
+/* Whether it runs; when in doubt it does. */
+static bool is_active(sd_bus *bus, const char *name)
+{
+        CLEANUP_STRING path = NULL;
+        CLEANUP_STRING state = NULL;
+
+        if (service_bus_load(bus, name, &path) < 0 ||
+                service_bus_get_text(bus, path, SERVICE_BUS_UNIT, "ActiveState", &state) < 0)
+                return true;
+        return strcmp(state, "inactive") != 0 && strcmp(state, "failed") != 0;
+}
+
 static void kill_service(const char *name)
 {
         CLEANUP(sd_bus_flush_close_unref) sd_bus *bus = NULL;
         char problem[256];
         int r = service_bus_open(&bus, CALL_TIMEOUT_USEC);
 
-        log_warning("%s: what drove it is dead: it is killed", name);
-        if (r == 0) {
-                service_bus_kill(bus, name);
-                r = service_bus_stop(bus, name, NULL, problem, sizeof(problem));
-        } else {
-                snprintf(problem, sizeof(problem), "no connection to the system's bus: %s", strerror(-r));
+        if (r < 0) {
+                log_error("%s: what drove it is dead, and there is no connection to the system's bus to kill it: %s", name,
+                        strerror(-r));
+                return;
         }
-        if (r < 0)
+        if (!is_active(bus, name))
+                return; /* its guard has killed it */
+        log_warning("%s: what drove it is dead: it is killed", name);
+        service_bus_kill(bus, name);
+        if (service_bus_stop(bus, name, NULL, problem, sizeof(problem)) < 0)
                 log_error("%s: cannot stop it: %s", name, problem);
 }
 

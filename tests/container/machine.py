@@ -17,6 +17,8 @@ PACKAGES_EARLY = (
 )
 PACKAGES_LATE = ["zookeeperd", "zookeeper", "default-jre-headless", "python3-kazoo"]
 SIGRTMIN = 34
+# Of one command inside, in seconds.
+RUN_TIMEOUT = 100
 
 
 def call(*command, **options):
@@ -71,13 +73,39 @@ def remove_network():
     subprocess.run(["ip", "netns", "del", NAMESPACE], check=False)
 
 
+def own_group():
+    """Our control group of version 2. Each machine gets one below it: in one that they share, each systemd would
+    clear away what the other has made."""
+    mounts = (line.split() for line in pathlib.Path("/proc/mounts").read_text().splitlines())
+    mount = next(fields[1] for fields in mounts if fields[2] == "cgroup2")
+    path = next(line[3:] for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
+    return pathlib.Path(mount + path)
+
+
+def remove_group(group):
+    if (group / "cgroup.kill").exists():
+        (group / "cgroup.kill").write_text("1")
+    for below in [*(group.glob("*/") if group.exists() else ())]:
+        if below.is_dir():
+            remove_group(below)
+    for _ in range(50):
+        try:
+            group.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            time.sleep(0.1)
+
+
 class Machine:
-    def __init__(self, cache, name, number):
+    def __init__(self, cache, name, number, shared):
         self.name = name
+        self.shared = shared
         self.address = f"{NETWORK}.{number}"
         self.dir = cache / "run" / f"{name}-{os.getpid()}"
         self.root = self.dir / "root"
         self.process = None
+        self.group = own_group() / f"zksup-lab-{name}-{os.getpid()}"
         for part in ("upper", "work", "root"):
             (self.dir / part).mkdir(parents=True)
         options = f"lowerdir={cache / 'tree'},upperdir={self.dir / 'upper'},workdir={self.dir / 'work'}"
@@ -96,9 +124,14 @@ class Machine:
         command = ["nsenter", f"--net=/run/netns/{NAMESPACE}", "systemd-nspawn", "--quiet", "--boot", "--register=no"]
         command += ["--keep-unit", f"--machine={self.name}", "-D", str(self.root), "--network-bridge=zkbr0"]
         command += ["--console=pipe", "--link-journal=no", "--resolv-conf=off", "--timezone=off"]
+        if self.shared:
+            command.append(f"--bind={self.shared}:/run/shared")
+        remove_group(self.group)
+        self.group.mkdir()
         self.log = open(self.dir / "console.log", "wb")
+        enter = ["sh", "-c", f'echo $$ > "{self.group}/cgroup.procs" && exec "$@"', "sh"]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True,
+            enter + command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True,
             env=dict(os.environ, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY="1"),
         )  # fmt: skip
         self.leader = wait_for(f"{self.name} to start", self._leader)
@@ -119,7 +152,7 @@ class Machine:
         done = subprocess.run(
             ["nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "sh", "-c", f"cd /; {script}"],
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TERM": "dumb"},
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=RUN_TIMEOUT,
         )  # fmt: skip
         if check and done.returncode:
             raise AssertionError(f"{self.name}: '{script}' exited with {done.returncode}: {done.stdout}")
@@ -149,6 +182,7 @@ class Machine:
         if self.is_running():
             self.terminate()
             self.process.wait(30)
+        remove_group(self.group)
         for _ in range(20):
             if subprocess.run(["umount", str(self.root)], stderr=subprocess.DEVNULL, check=False).returncode == 0:
                 break

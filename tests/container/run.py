@@ -8,8 +8,10 @@ zksup into an overlay of it, boots it with systemd-nspawn and uses it as an admi
 of group 'container' in contrib/packages.txt. Exit status: 0 all held, 1 something did not, 77 cannot run here."""
 
 import argparse
+import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -40,9 +42,12 @@ class Lab:
     def __init__(self, cache, built):
         self.cache, self.built = cache, built
         self.machines = []
+        self.shared = cache / "run" / f"shared-{os.getpid()}"
+        shutil.rmtree(self.shared, ignore_errors=True)
+        self.shared.mkdir(parents=True)
 
     def machine(self, name, prepare=None):
-        m = machine.Machine(self.cache, name, 10 + len(self.machines))
+        m = machine.Machine(self.cache, name, 10 + len(self.machines), self.shared)
         self.machines.append(m)
         m.install(self.built)
         if prepare:
@@ -53,6 +58,7 @@ class Lab:
     def remove(self):
         for m in reversed(self.machines):
             m.remove()
+        shutil.rmtree(self.shared, ignore_errors=True)
 
 
 def run_one(name, test, lab):
@@ -81,6 +87,7 @@ def main():
     if missing:
         print(f"cannot run here: {', '.join(missing)} missing")
         return SKIPPED
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # with all that is to be removed
     machine.make_tree(o.cache)
     built = o.build or build(o.cache)
     machine.make_network()

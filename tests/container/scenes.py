@@ -4,24 +4,34 @@ runs, so that a second one that starts before the first is dead says so in OVERL
 import json
 import os
 import re
+import time
 
 from machine import wait_for
 
 OVERLAPS = "/run/witness/overlaps"
-WITNESS = f"""#!/bin/sh
-# witness NAME: runs until TERM; tells if another of that name runs.
+# /run/shared is one directory for all machines, and they run on one kernel: what is exclusive there is exclusive
+# in the cluster, and times can be compared.
+WITNESS = f"""#!/bin/bash
+# witness NAME [stubborn]: runs until TERM, or for ever; tells if another of that name runs.
 mkdir -p /run/witness
-exec 9> "/run/witness/$1.lock"
-flock -n 9 || {{ echo "$1 $$" >> {OVERLAPS}; exit 1; }}
+place=/run/witness
+[ -d /run/shared ] && place=/run/shared
+exec 9> "$place/$1.lock"
+flock -n 9 || {{ echo "$1 $$" >> $place/overlaps; exit 1; }}
 echo "$1 of ${{ZKSUP_UNIT:-nobody}} number=$ZK_SEQUENCE fence=$ZK_FENCE role=$ZK_ROLE"
 trap 'exit 0' TERM
-while :; do sleep 1 & wait $!; done
+[ "$2" = stubborn ] && trap '' TERM
+exec 8<> <(:)
+while :; do
+        [ -d /run/shared ] && echo "$EPOCHREALTIME $(</etc/hostname) $$" >> "/run/shared/$1.beats"
+        read -t 0.05 -u 8
+done
 """
 SERVICE = """[Unit]
 Description=A service that zksup drives
 [Service]
 Type=exec
-ExecStart=/usr/bin/witness served
+ExecStart=/usr/bin/witness served {how}
 Restart=always
 """
 GLOBAL = """connect = "{connect}"
@@ -57,9 +67,9 @@ c.stop()
 """
 
 
-def prepare(m):
+def prepare(m, how=""):
     m.write("/usr/bin/witness", WITNESS, 0o755)
-    m.write("/etc/systemd/system/served.service", SERVICE)
+    m.write("/etc/systemd/system/served.service", SERVICE.format(how=how))
     m.write("/etc/hostname", m.name + "\n")
     m.write("/usr/local/bin/znodes.py", ZNODES)
     os.makedirs(m.root / "etc/systemd/system/served.service.d", exist_ok=True)
@@ -72,9 +82,15 @@ def ensemble(m):
     wait_for("ZooKeeper", lambda: m.status_of("python3 /usr/local/bin/znodes.py 127.0.0.1:2181") == 0, 60)
 
 
-def no_ensemble(m):
-    prepare(m)
+def no_ensemble(m, how=""):
+    prepare(m, how)
     m.write("/etc/systemd/system/zookeeper.service", "[Service]\nExecStart=/bin/true\n")
+
+
+def stubborn(m):
+    """The service does not hear TERM, systemd would wait 90 s for it, and no watchdog comes to help."""
+    no_ensemble(m, "stubborn")
+    m.write("/etc/systemd/system/zksup.service.d/test.conf", "[Service]\nWatchdogSec=infinity\nRestartSec=1\n")
 
 
 def units(m):
@@ -108,7 +124,7 @@ def overlaps(m):
 
 def witnesses(m):
     """Process id and name of each."""
-    return dict(re.findall(r"^ *(\d+) /bin/sh /usr/bin/witness (\S+)$", m.run("ps -eo pid,args"), re.M))
+    return dict(re.findall(r"^ *(\d+) /bin/bash /usr/bin/witness (\S+)", m.run("ps -eo pid,args"), re.M))
 
 
 def nothing_left(m, connect):
@@ -117,9 +133,8 @@ def nothing_left(m, connect):
     assert m.status_of("test -e /sys/fs/cgroup/system.slice/zksup.service") != 0, "its control group is left"
     assert m.show("served", "ActiveState") == "inactive"
     nodes = m.run(f"python3 /usr/local/bin/znodes.py {connect}").splitlines()
-    held = [node for node in nodes if node.endswith("ephemeral") or re.match(r"/zksup/record/[^ ]+/[^ ]+ ", node)]
     assert not [node for node in nodes if node.endswith("ephemeral")], nodes
-    return held
+    return [node for node in nodes if re.match(r"/zksup/record/[^/]+/[^/]+/?[0-9]* persistent", node) and "/numbers p" not in node]
 
 
 def service(lab):
@@ -136,18 +151,22 @@ def service(lab):
     found = all_run(m)
     assert len(found) == 10, found
     wait_for("a run of the cron job", lambda: "tick" in units(m) and m.run("journalctl -b -o cat | grep -c UTC", check=False) != "0")
-    status = m.run("systemctl status --no-pager -n 0 zksup")
-    say("systemctl status:\n" + status)
-    assert re.search(r'Status: ".+"', status), "no STATUS line"
+    wait_for("a STATUS of all units", lambda: re.match("10 units: 9 ready", m.show("zksup", "StatusText")))
+    say("systemctl status:\n" + m.run("systemctl status --no-pager -n 0 zksup | sed '/CGroup/q'"))
     say("zksup status:\n" + m.run("zksup status"))
     assert m.show("served", "ActiveState") == "active"
     assert "several of several number=" in m.run("cat /var/log/several.log")
     reload(m)
+    m.run("systemctl stop zksup")
+    records = nothing_left(m, "127.0.0.1:2181")
+    assert not records, records
+    say("stopped: nothing is left of processes, control groups, holds and records")
+    m.run("systemctl start zksup")
+    all_run(m)
     watchdog(m)
     killed(m)
     m.run("systemctl stop zksup")
-    held = nothing_left(m, "127.0.0.1:2181")
-    say(f"stopped: nothing is left; znodes: {held}")
+    nothing_left(m, "127.0.0.1:2181")  # but records of those that were killed, for others to count down
     assert not overlaps(m), overlaps(m)
     assert m.show("zksup", "Result") == "success"
 
@@ -200,30 +219,99 @@ def killed(m):
         say(f"{what}: it is back, and what ran before was dead")
 
 
+class Pair:
+    """Two machines of which one runs the service, the ensemble on a third; and what the service's beats say."""
+
+    def __init__(self, lab, prepare_host):
+        keeper = lab.machine("keeper", prepare)
+        ensemble(keeper)
+        self.shared = lab.shared
+        self.turns = 0
+        text = GLOBAL.format(connect=f"{keeper.address}:2181") + SERVED
+        self.hosts = [lab.machine(name, prepare_host) for name in ("one", "two")]
+        for m in self.hosts:
+            m.write("/etc/zksup/zksup.conf", text)
+            m.run("systemctl enable --now zksup")
+            wait_for("the control socket", lambda m=m: m.status_of("zksup status") == 0)
+
+    def beats(self):
+        """Of each run in turn: machine, first and last beat."""
+        file = self.shared / "served.beats"
+        found = []
+        for line in file.read_text().splitlines() if file.exists() else ():
+            at, host, pid = line.split()
+            if found and found[-1][:2] == [host, pid]:
+                found[-1][3] = float(at)
+            else:
+                found.append([host, pid, float(at), float(at)])
+        return found
+
+    def leader(self):
+        def active():
+            return [m for m in self.hosts if m.is_running() and m.show("served", "ActiveState") == "active"]
+
+        wait_for("a leader", active)
+        leader = active()[0]
+        return leader, next(m for m in self.hosts if m is not leader)
+
+    def turn(self, what, since, runs_before, to=None):
+        """Waits for the next run and says how it followed the one before."""
+        runs = wait_for(f"the next run after: {what}", lambda: self.beats()[runs_before:], 40)
+        before, first = self.beats()[runs_before - 1], runs[0]
+        assert to is None or first[0] == to.name, (what, self.beats())
+        margin = first[2] - before[3]
+        say(f"{what}: last beat {before[3] - since:+.2f} s, on {first[0]} again {first[2] - since:+.2f} s, margin {margin:.3f} s")
+        assert margin > 0, f"{what}: two at once"
+        overlaps = self.shared / "overlaps"
+        assert not overlaps.exists(), overlaps.read_text()
+
+
+SERVED = 'unit "served" { systemd-unit = "served.service"  lead = "served" }\n'
+
+
 def moves(lab):
-    """A service that only the leader runs, on two machines, the ensemble on a third."""
-    keeper = lab.machine("keeper", prepare)
-    ensemble(keeper)
-    connect = f"{keeper.address}:2181"
-    text = GLOBAL.format(connect=connect) + 'unit "served" { systemd-unit = "served.service"  lead = "served" }\n'
-    hosts = [lab.machine(name, no_ensemble) for name in ("one", "two")]
-    for m in hosts:
-        m.write("/etc/zksup/zksup.conf", text)
-        m.run("systemctl enable --now zksup")
-        wait_for("the control socket", lambda m=m: m.status_of("zksup status") == 0)
+    """A service that only the leader runs moves when its machine is halted."""
+    pair = Pair(lab, no_ensemble)
     for how in ("power_off", "terminate"):
-        wait_for("a leader", lambda: any(m.show("served", "ActiveState") == "active" for m in hosts))
-        leader = next(m for m in hosts if m.show("served", "ActiveState") == "active")
-        other = next(m for m in hosts if m is not leader)
+        leader, other = pair.leader()
         assert other.show("served", "ActiveState") == "inactive", "it runs on both"
-        say(f"{leader.name} runs the service; {how}")
+        runs, since = len(pair.beats()), time.time()
         getattr(leader, how)()
+        pair.turn(f"{how} of {leader.name}", since, runs, other)
         wait_for("the halt", lambda leader=leader: not leader.is_running(), 60)
-        wait_for("the service to move", lambda other=other: other.show("served", "ActiveState") == "active", 30)
-        say(f"{other.name} runs the service: " + other.run("zksup status"))
+        say(f"{other.name}:\n" + other.run("zksup status"))
         leader.boot()
         wait_for("the control socket", lambda leader=leader: leader.status_of("zksup status") == 0)
         assert leader.show("served", "ActiveState") == "inactive", "it runs on both"
 
 
-TESTS = {"service": service, "moves": moves}
+def lease(lab):
+    """A service that does not stop when systemd asks it to: the lease holds all the same."""
+    pair = Pair(lab, stubborn)
+
+    def fault(what, script, moves_to_the_other):
+        leader, other = pair.leader()
+        main = leader.show("zksup", "MainPID")
+        guard = leader.run("pgrep -f '^zksup-guar[d] .*--kill-cgroup'")
+        driver = leader.run("pgrep -f '^[^ ]*zksup systemd-uni[t] --group'")
+        runs, since = len(pair.beats()), time.time()
+        leader.run(script.format(main=main, guard=guard, driver=driver))
+        pair.turn(f"{what} on {leader.name}", since, runs, other if moves_to_the_other else None)
+        return leader
+
+    stopped = fault("zksup stopped", "kill -STOP {main}", True)
+    stopped.run(f"kill -CONT {stopped.show('zksup', 'MainPID')}")
+    wait_for("zksup to be back", lambda: stopped.status_of("zksup status") == 0)
+    cut = fault("network cut", "ip link set host0 down", True)
+    cut.run("ip link set host0 up")
+    fault("zksup killed", "kill -KILL {main}", False)
+    fault("driver killed", "kill -KILL {driver}", False)
+    fault("guard killed", "kill -KILL {guard}", False)
+    fault("guard and zksup killed", "kill -KILL {guard} {main}", False)
+    fault("stopped by hand", "systemctl stop --no-block served; zksup restart served", False)
+    for m in pair.hosts:
+        m.run("systemctl stop zksup")
+        assert m.show("served", "ActiveState") != "active", f"{m.name}: it runs on"
+
+
+TESTS = {"service": service, "moves": moves, "lease": lease}
