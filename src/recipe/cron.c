@@ -136,7 +136,7 @@ uint64_t cron_deadline(const Cron *c)
 {
         uint64_t timeout = c->phase == CRON_HELD && !c->asked_to_yield ? c->timeout_at_usec : USEC_INFINITY;
 
-        return MIN(timeout, c->attached && !c->under_way ? c->wake_usec : USEC_INFINITY);
+        return MIN(timeout, c->attached && !c->under_way && cron_next_is_asking(c) ? c->wake_usec : USEC_INFINITY);
 }
 
 void cron_ended(Cron *c, int status)
@@ -187,4 +187,9 @@ int cron_init(Cron *c, const CronConfig *config)
                 return r;
         snprintf(parent, sizeof(parent), "%s/record/cron", config->root);
         return parents_add(&c->parents, parent);
+}
+
+void cron_deinit(Cron *c)
+{
+        parents_deinit(&c->parents);
 }

@@ -127,6 +127,7 @@ static Actor *begin_with(Fixture *f, size_t i, CronConfig config)
         config.rules.late_usec = config.rules.late_usec ? config.rules.late_usec : CRON_LATE_DEFAULT;
         config.timeout_usec = config.timeout_usec ? config.timeout_usec : USEC_INFINITY;
         snprintf(config.text.host, sizeof(config.text.host), "host%zu", i);
+        cron_deinit(&a->cron);
         assert_int_equal(cron_init(&a->cron, &config), 0);
         attach(f, a);
         step(f, a, (Event){.kind = EVENT_START});
@@ -408,6 +409,22 @@ static void test_a_clock_set_forward_is_noticed_at_once(void **state)
         assert_true(a->held);
         assert_int_equal(a->cron.tick, T + 20);
         assert_mark(f, T + 10, CRON_MISSED);
+}
+
+static void test_a_job_that_is_not_wanted_needs_no_clock(void **state)
+{
+        Fixture *f = *state;
+        Actor *a = begin(f, 0);
+
+        settle(f);
+        assert_int_not_equal(cron_deadline(&a->cron), USEC_INFINITY);
+        step(f, a, (Event){.kind = EVENT_RELEASE});
+        settle(f);
+        assert_true(a->released);
+        assert_int_equal(cron_deadline(&a->cron), USEC_INFINITY);
+        a->skew_usec = 21 * (int64_t)SEC;
+        step(f, a, (Event){.kind = EVENT_TIME});
+        assert_int_equal(cron_deadline(&a->cron), USEC_INFINITY);
 }
 
 /* --- lost replies ------------------------------------------------------------------------------- */
@@ -1121,6 +1138,7 @@ int main(void)
                 TEST(test_hosts_with_different_clocks_run_a_tick_once),
                 TEST(test_a_clock_set_back_repeats_nothing),
                 TEST(test_a_clock_set_forward_is_noticed_at_once),
+                TEST(test_a_job_that_is_not_wanted_needs_no_clock),
                 TEST(test_a_claim_applied_unheard_is_undone_and_made_again),
                 TEST(test_a_claim_not_applied_unheard_is_made_again),
                 TEST(test_a_claim_unheard_and_not_wanted_any_more_is_given_to_others),
