@@ -28,6 +28,7 @@
 #define MEMORY_PER_CONNECTION ((size_t)8192)
 /* The timer may be late, to spare wake-ups; it matters only for closing idle connections. */
 #define TIMER_ACCURACY_USEC (50 * USEC_PER_MSEC)
+#define ACCEPT_PAUSE_USEC (100 * USEC_PER_MSEC)
 
 void door_wake(Door *door)
 {
@@ -148,6 +149,20 @@ static void let_in(Door *door, int fd, const struct sockaddr *address, socklen_t
                 log_debug("a connection to the control interface is refused: %s", strerror(errno));
 }
 
+/* The listening socket stays readable while there is no descriptor to accept with; so it is left alone for a moment. */
+static void pause_accepting(Door *door)
+{
+        (void)evict(door, CONNECTION_SENDING);
+        (void)sd_event_source_set_enabled(door->accept, SD_EVENT_OFF);
+        (void)sd_event_source_set_time_relative(door->pause, ACCEPT_PAUSE_USEC);
+        (void)sd_event_source_set_enabled(door->pause, SD_EVENT_ONESHOT);
+}
+
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        return sd_event_source_set_enabled(((Door *)userdata)->accept, SD_EVENT_ON);
+}
+
 static int on_accept(sd_event_source *source, int listening, uint32_t events, void *userdata)
 {
         Door *door = userdata;
@@ -162,7 +177,7 @@ static int on_accept(sd_event_source *source, int listening, uint32_t events, vo
                         continue;
                 }
                 if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                        (void)evict(door, CONNECTION_SENDING);
+                        pause_accepting(door);
                 break;
         }
         run(door);
@@ -214,6 +229,15 @@ static int start_daemon(Door *door)
         return door->daemon ? 0 : -ENOMEM;
 }
 
+static int add_timer(Door *door, sd_event_source **source, sd_event_time_handler_t handler)
+{
+        int r = sd_event_add_time(door->api->event, source, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, handler, door);
+
+        if (r >= 0)
+                r = sd_event_source_set_enabled(*source, SD_EVENT_OFF);
+        return r < 0 ? r : sd_event_source_set_priority(*source, SERVER_PRIORITY);
+}
+
 static int add_sources(Door *door)
 {
         const union MHD_DaemonInfo *info = MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -226,16 +250,16 @@ static int add_sources(Door *door)
         if (r >= 0)
                 r = sd_event_add_io(event, &door->accept, door->fd, EPOLLIN, on_accept, door);
         if (r >= 0)
-                r = sd_event_add_time(event, &door->timer, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, on_timer, door);
-        if (r >= 0)
                 r = sd_event_add_defer(event, &door->again, on_again, door);
+        if (r >= 0)
+                r = add_timer(door, &door->timer, on_timer);
+        if (r >= 0)
+                r = add_timer(door, &door->pause, on_pause_over);
         if (r < 0)
                 return r;
-        (void)sd_event_source_set_enabled(door->timer, SD_EVENT_OFF);
         (void)sd_event_source_set_enabled(door->again, SD_EVENT_OFF);
         (void)sd_event_source_set_priority(door->again, SERVER_PRIORITY);
         (void)sd_event_source_set_priority(door->epoll, SERVER_PRIORITY);
-        (void)sd_event_source_set_priority(door->timer, SERVER_PRIORITY);
         return sd_event_source_set_priority(door->accept, SERVER_PRIORITY);
 }
 
@@ -255,6 +279,7 @@ void door_deinit(Door *door)
         if (!door->api)
                 return;
         door->accept = sd_event_source_disable_unref(door->accept);
+        door->pause = sd_event_source_disable_unref(door->pause);
         door->epoll = sd_event_source_disable_unref(door->epoll);
         door->timer = sd_event_source_disable_unref(door->timer);
         door->again = sd_event_source_disable_unref(door->again);

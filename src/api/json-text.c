@@ -1,6 +1,5 @@
 #include "api/json-text.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "api/decimal.h"
@@ -121,7 +120,9 @@ void json_text_number(JsonText *j, const char *key, uint64_t value)
 void json_text_decimal(JsonText *j, const char *key, int64_t value)
 {
         member(j, key);
-        text_buffer_printf(j->out, "\"%" PRId64 "\"", value);
+        text_buffer_puts(j->out, value < 0 ? "\"-" : "\"");
+        decimal_append(j->out, value < 0 ? -(uint64_t)value : (uint64_t)value);
+        text_buffer_append(j->out, "\"", 1);
 }
 
 void json_text_seconds(JsonText *j, const char *key, uint64_t usec)
@@ -130,16 +131,34 @@ void json_text_seconds(JsonText *j, const char *key, uint64_t usec)
         decimal_append_seconds(j->out, usec);
 }
 
+/* WIDTH digits of VALUE, and then C. */
+static char *put_digits(char *p, uint64_t value, int width, char c)
+{
+        for (int i = width - 1; i >= 0; i--, value /= 10)
+                p[i] = (char)('0' + value % 10);
+        p[width] = c;
+        return p + width + 1;
+}
+
 void json_text_time(JsonText *j, const char *key, uint64_t usec)
 {
-        int64_t seconds = (int64_t)(usec / USEC_PER_SEC), second = seconds % SECONDS_PER_DAY;
-        CivilDate date = civil_from_days(seconds / SECONDS_PER_DAY);
+        uint64_t seconds = usec / USEC_PER_SEC, second = seconds % SECONDS_PER_DAY;
+        CivilDate date = civil_from_days((int64_t)(seconds / SECONDS_PER_DAY));
+        char text[32], *p = text;
 
-        if (usec == 0) {
+        if (usec == 0 || date.year > 9999) {
                 json_text_null(j, key);
                 return;
         }
         member(j, key);
-        text_buffer_printf(j->out, "\"%04" PRId64 "-%02d-%02dT%02d:%02d:%02d.%06uZ\"", date.year, date.month, date.day,
-                (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60), (unsigned)(usec % USEC_PER_SEC));
+        *p++ = '"';
+        p = put_digits(p, (uint64_t)date.year, 4, '-');
+        p = put_digits(p, (uint64_t)date.month, 2, '-');
+        p = put_digits(p, (uint64_t)date.day, 2, 'T');
+        p = put_digits(p, second / 3600, 2, ':');
+        p = put_digits(p, second / 60 % 60, 2, ':');
+        p = put_digits(p, second % 60, 2, '.');
+        p = put_digits(p, usec % USEC_PER_SEC, 6, 'Z');
+        *p++ = '"';
+        text_buffer_append(j->out, text, (size_t)(p - text));
 }

@@ -26,5 +26,6 @@ void json_text_number(JsonText *j, const char *key, uint64_t value);
 void json_text_decimal(JsonText *j, const char *key, int64_t value);
 /* USEC as seconds with a fraction; never in exponents. */
 void json_text_seconds(JsonText *j, const char *key, uint64_t usec);
-/* A point in CLOCK_REALTIME as "2026-01-31T12:34:56.123456Z" (RFC 3339); 0 is null. */
+/* A point in CLOCK_REALTIME as "2026-01-31T12:34:56.123456Z" (RFC 3339); 0 is null, and so is
+ * what lies beyond the year 9999. */
 void json_text_time(JsonText *j, const char *key, uint64_t usec);

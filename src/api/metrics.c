@@ -1,9 +1,9 @@
 #include "api/metrics.h"
 
-#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include "api/decimal.h"
 #include "api/metric-text.h"
 #include "util/clock.h"
 
@@ -94,10 +94,18 @@ static const Field process_fields[] = {
 };
 #undef AT
 
+typedef struct State {
+        const char *name, *label;
+} State;
+
+#define STATE(name) {name, "state=\"" name "\""}
 /* As in unit/unit-names.c, which this directory cannot see; a test compares them. */
-static const char *const unit_states[] = {"down", "guard", "gate", "starting", "running", "ready", "stopping", "killing",
-        "backoff", "holding", "releasing", "failed", "finished"};
-static const char *const session_states[] = {"connecting", "attached", "suspended", "closing", "closed"};
+static const State unit_states[] = {STATE("down"), STATE("guard"), STATE("gate"), STATE("starting"), STATE("running"),
+        STATE("ready"), STATE("stopping"), STATE("killing"), STATE("backoff"), STATE("holding"), STATE("releasing"),
+        STATE("failed"), STATE("finished")};
+static const State session_states[] = {STATE("connecting"), STATE("attached"), STATE("suspended"), STATE("closing"),
+        STATE("closed")};
+#undef STATE
 
 /* The labels of every unit, escaped once. */
 typedef struct Labels {
@@ -109,6 +117,7 @@ typedef struct Page {
         MetricText text;
         const Snapshot *snapshot;
         Labels labels;
+        char bounds[SNAPSHOT_WAIT_BUCKETS + 1][32]; /* le="..." */
 } Page;
 
 static const char *label(const Page *page, size_t i)
@@ -196,14 +205,11 @@ static void put_unit_field(Page *page, const Field *field)
         }
 }
 
-static void put_words(MetricText *text, const char *labels, const char *const *words, size_t n, const char *now)
+static void put_states(MetricText *text, const char *labels, const State *states, size_t n, const char *now)
 {
         for (size_t i = 0; i < n; i++) {
-                char state[64];
-
-                snprintf(state, sizeof(state), "state=\"%s\"", words[i]);
-                metric_text_sample(text, "", labels, state);
-                metric_text_number(text, strcmp(words[i], now) == 0);
+                metric_text_sample(text, "", labels, states[i].label);
+                metric_text_number(text, strcmp(states[i].name, now) == 0);
         }
 }
 
@@ -211,7 +217,7 @@ static void put_unit_states(Page *page)
 {
         metric_text_family(&page->text, "zksup_unit_state", METRIC_GAUGE, NULL, "1 for the state that the unit is in.");
         for (size_t i = 0; i < page->snapshot->n_units; i++)
-                put_words(&page->text, label(page, i), unit_states, ARRAY_SIZE(unit_states),
+                put_states(&page->text, label(page, i), unit_states, ARRAY_SIZE(unit_states),
                         page->snapshot->units[i].state);
 }
 
@@ -241,7 +247,9 @@ static void put_gates(Page *page)
                         const SnapshotGate *gate = &page->snapshot->units[i].gates[g];
                         __attribute__((cleanup(text_buffer_deinit_cleanup))) TextBuffer labels = {0};
 
-                        text_buffer_printf(&labels, "gate=\"%zu\",", g + 1); /* two may be of one kind and name */
+                        text_buffer_puts(&labels, "gate=\""); /* two may be of one kind and name */
+                        decimal_append(&labels, g + 1);
+                        text_buffer_puts(&labels, "\",");
                         metric_text_label(&labels, "kind", gate->kind);
                         text_buffer_puts(&labels, ",");
                         metric_text_label(&labels, "name", gate->name);
@@ -250,20 +258,24 @@ static void put_gates(Page *page)
                 }
 }
 
-static void put_waits_of(MetricText *text, const SnapshotUnit *unit, const char *labels)
+static void make_bounds(Page *page)
 {
+        for (size_t b = 0; b < SNAPSHOT_WAIT_BUCKETS; b++) {
+                double bound = snapshot_wait_bounds[b];
+
+                snprintf(page->bounds[b], sizeof(page->bounds[b]), bound < 1 ? "le=\"%g\"" : "le=\"%.1f\"", bound);
+        }
+        strcpy(page->bounds[SNAPSHOT_WAIT_BUCKETS], "le=\"+Inf\"");
+}
+
+static void put_waits_of(Page *page, const SnapshotUnit *unit, const char *labels)
+{
+        MetricText *text = &page->text;
         uint64_t count = 0;
 
         for (size_t b = 0; b <= SNAPSHOT_WAIT_BUCKETS; b++) {
-                char le[48] = "le=\"+Inf\"";
-
-                if (b < SNAPSHOT_WAIT_BUCKETS) {
-                        double bound = snapshot_wait_bounds[b];
-
-                        snprintf(le, sizeof(le), bound < 1 ? "le=\"%g\"" : "le=\"%.1f\"", bound);
-                }
                 count += unit->waits[b];
-                metric_text_sample(text, "_bucket", labels, le);
+                metric_text_sample(text, "_bucket", labels, page->bounds[b]);
                 metric_text_number(text, count);
         }
         metric_text_sample(text, "_count", labels, NULL);
@@ -274,11 +286,12 @@ static void put_waits_of(MetricText *text, const SnapshotUnit *unit, const char 
 
 static void put_waits(Page *page)
 {
+        make_bounds(page);
         metric_text_family(&page->text, "zksup_unit_gate_wait_seconds", METRIC_HISTOGRAM, "seconds",
                 "How long it waited for each thing that it then held.");
         for (size_t i = 0; i < page->snapshot->n_units; i++)
                 if (page->snapshot->units[i].n_gates)
-                        put_waits_of(&page->text, &page->snapshot->units[i], label(page, i));
+                        put_waits_of(page, &page->snapshot->units[i], label(page, i));
 }
 
 static void put_units(Page *page)
@@ -322,7 +335,7 @@ static void put_supervisor(MetricText *text, const Snapshot *s)
 static void put_session(MetricText *text, const SnapshotSession *s)
 {
         metric_text_family(text, "zksup_session_state", METRIC_GAUGE, NULL, "1 for the state that the session is in.");
-        put_words(text, NULL, session_states, ARRAY_SIZE(session_states), s->state);
+        put_states(text, NULL, session_states, ARRAY_SIZE(session_states), s->state);
         put_fields(text, session_fields, ARRAY_SIZE(session_fields), s);
         metric_text_family(text, "zksup_session_renew_latency_seconds", METRIC_SUMMARY, "seconds",
                 "How long renewals took, from sending one to its reply.");

@@ -40,6 +40,14 @@ static Connection *connection_of(struct MHD_Connection *connection)
         return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
+static void set_use(struct MHD_Connection *connection, enum ConnectionUse use)
+{
+        Connection *c = connection_of(connection);
+
+        if (c) /* there was memory for it */
+                c->use = use;
+}
+
 void *request_on_target(void *userdata, const char *target, struct MHD_Connection *connection)
 {
         Request *request = calloc(1, sizeof(*request));
@@ -120,10 +128,7 @@ static struct MHD_Response *make_response(Api *api, RouterReply *reply)
 static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned status,
         struct MHD_Response *response)
 {
-        Connection *c = connection_of(connection);
-
-        if (c)
-                c->use = CONNECTION_SENDING;
+        set_use(connection, CONNECTION_SENDING);
         return MHD_queue_response(connection, status, response);
 }
 
@@ -191,7 +196,7 @@ static enum MHD_Result listen_to_events(Request *request, struct MHD_Connection 
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
         result = send_response(connection, 200, response);
         MHD_destroy_response(response);
-        connection_of(connection)->use = CONNECTION_WAITING;
+        set_use(connection, CONNECTION_WAITING);
         return result;
 }
 
@@ -211,7 +216,7 @@ static enum MHD_Result ask_cluster(Request *request, struct MHD_Connection *conn
                 return send_reply(request, connection, &request->later);
         list_append(&request->door->answers, &answer->link);
         answer->suspended = true;
-        connection_of(connection)->use = CONNECTION_WAITING;
+        set_use(connection, CONNECTION_WAITING);
         MHD_suspend_connection(connection);
         return MHD_YES;
 }

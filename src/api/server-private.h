@@ -10,7 +10,7 @@
 #include "util/list.h"
 
 /* Of all answers that are being sent together; what would go beyond is a 503, unless it is the only one. */
-#define SERVER_ANSWERS_BYTES_MAX (32U << 20)
+#define SERVER_ANSWERS_BYTES_MAX (16U << 20)
 #define SERVER_LISTENERS_MAX 32
 #define SERVER_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 50)
 
@@ -27,7 +27,7 @@ typedef struct Door {
         bool is_control; /* the Unix socket */
         int fd;          /* listening */
         struct MHD_Daemon *daemon;
-        sd_event_source *accept, *epoll, *timer, *again;
+        sd_event_source *accept, *pause, *epoll, *timer, *again;
         ListLink connections; /* the one longest without a request first */
         ListLink answers; /* that are to come later */
         unsigned n_connections, limit;

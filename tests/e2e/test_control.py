@@ -20,7 +20,7 @@ from api_server import ApiServer, parse, read_all, read_some, read_until
 from zk_server import SCALE, free_ports, wait_for
 
 SANITIZED = os.environ.get("ZKSUP_TEST_SANITIZED") == "1"
-MEMORY_MIB_MAX = 64  # whatever is done to it: 32 MiB of answers on their way, and connections
+MEMORY_MIB_MAX = 48  # whatever is done to it: 16 MiB of answers on their way, and connections
 # A look at the clock every 10 ms was never later than this in any test; a lease of 1 s is renewed every 160 ms.
 LATE_SECONDS_MAX = 0.1 * SCALE
 
@@ -112,6 +112,24 @@ def test_a_thousand_large_answers_at_once(server):
     with crowd(server, 100, request) as sockets:
         lengths = {len(parse(read_all(s))[2]) for s in sockets}
     assert len(lengths) == 1 and lengths.pop() > 100000
+
+
+def cpu_seconds(server):
+    with open(f"/proc/{server.process.pid}/stat") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_without_descriptors_the_loop_does_not_turn_in_vain(server):
+    limits = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+    before = cpu_seconds(server)
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (server.descriptors(), limits[1]))
+    with contextlib.closing(server.connect()) as s:
+        s.sendall(b"GET /v1/session HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert read_some(s, 0.5) == b""
+        assert cpu_seconds(server) - before < 0.2
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limits)
+        assert parse(read_all(s))[0] == 200
 
 
 # --- broken requests ------------------------------------------------------------------------------
