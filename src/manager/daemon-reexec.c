@@ -24,7 +24,8 @@ static bool save(void *userdata, SavedWriter *w, char *obstacle, size_t size)
 {
         const Daemon *daemon = userdata;
 
-        if (!manager_save(daemon->manager, w, obstacle, size) || !fleet_save(daemon->fleet, w, obstacle, size))
+        /* the units first, as they can say it best */
+        if (!fleet_save(daemon->fleet, w, obstacle, size) || !manager_save(daemon->manager, w, obstacle, size))
                 return false;
         saved_put(w, "version", ZKSUP_VERSION);
         saved_put_number(w, "wire", WIRE_VERSION);

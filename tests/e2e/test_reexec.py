@@ -1,0 +1,222 @@
+"""zksup reexec: another program takes the place of the supervisor; commands, holds, numbers, tokens and the session go on."""
+
+import os
+import pathlib
+import shutil
+import stat
+
+import pytest
+from zk_server import wait_for
+
+WORKS = ("running", "ready")
+SLEEP = 'command = {"sleep", "600"}'
+BIN = pathlib.Path(os.environ["ZKSUP_BIN"])
+
+
+def unit(name, *lines):
+    return f"unit {name} {{\n    " + "\n    ".join(lines or (SLEEP,)) + "\n}\n"
+
+
+def env_of(pid):
+    text = pathlib.Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+    return dict(entry.split("=", 1) for entry in text.split("\0") if "=" in entry)
+
+
+def beating(path):
+    """A command that writes a byte now and then, whoever watches it."""
+    return f'command = {{"sh", "-c", "while :; do printf . >> {path}; sleep 0.02; done"}}'
+
+
+def lines(daemon):
+    return (daemon.zksup.err + daemon.zksup.out).splitlines()
+
+
+def programs(daemon):
+    return [line for line in lines(daemon) if "goes on in place of" in line]
+
+
+def reexec(daemon):
+    """Asks, and waits until the other program answers."""
+    before = len(programs(daemon))
+    daemon.post("/v1/reexec")
+    wait_for(lambda: len(programs(daemon)) > before, 20, f"another program runs: {daemon.zksup!r}")
+    daemon.wait_up()
+
+
+def refused(daemon, *words):
+    def said():
+        return [line for line in lines(daemon) if "no other program takes over" in line]
+
+    line = wait_for(said, 20, f"it is refused: {daemon.zksup!r}")[-1]
+    for word in words:
+        assert word in line, line
+    return line
+
+
+FACTS = ("name", "state", "pid", "guard_pid", "token", "sequence", "starts", "restarts", "role", "hold_losses")
+
+
+def facts(daemon):
+    answer = daemon.get("/v1/units?full=1")
+    return answer["session"]["id"], {u["name"]: {k: u.get(k) for k in FACTS} for u in answer["units"]}
+
+
+KINDS = (unit("plain") + unit("first", SLEEP, 'pool = "p"') + unit("second", SLEEP, 'pool = "p"')
+         + unit("leader", SLEEP, 'lead = "l"', 'standby = "sleep 601"')
+         + unit("follower", SLEEP, 'lead = "l"', 'standby = "sleep 601"')
+         + unit("holder", SLEEP, 'lock = "k"') + unit("waiter", SLEEP, 'lock = "k"')
+         + unit("slot", SLEEP, 'lock = "s"', "slots = 2")
+         + unit("reader", SLEEP, 'lock = "r"', "shared = true")
+         + unit("both", SLEEP, 'pool = "q"', 'lock = "z"')
+         + unit("tick", SLEEP, 'cron = "t"', 'schedule = "@every 1s"')
+         + unit("noon", SLEEP, 'cron = "n"', 'schedule = "0 12 29 2 *"')
+         + unit("later", SLEEP, "start = manual")
+         + unit("ended", 'command = {"true"}', "restart = never"))  # fmt: skip
+
+
+def settled(daemon):
+    states = {u["name"]: u["state"] for u in daemon.get("/v1/units")["units"]}
+    pairs = all(sorted(states[n] for n in pair) == ["gate", "ready"]
+                for pair in (("leader", "follower"), ("holder", "waiter")))
+    return (pairs and states["later"] == "down" and states["ended"] == "finished" and states["noon"] == "gate"
+            and all(states[n] in WORKS for n in ("plain", "first", "second", "slot", "reader", "both", "tick")))
+
+
+def test_commands_holds_numbers_tokens_and_session_go_on(up, kazoo, root, tmp_path):
+    beats = tmp_path / "beats"
+    daemon = up(KINDS + unit("beats", beating(beats), 'lock = "b"'))
+    other = up(unit("rival", SLEEP, 'lock = "b"'), name="other")
+    wait_for(lambda: settled(daemon), 30, f"everything is at work: {daemon.zksup!r}")
+    if daemon.unit("beats")["state"] == "gate":  # the other one was faster
+        other.zksup.stop()
+        daemon.wait_unit("beats", *WORKS)
+        other = up(unit("rival", SLEEP, 'lock = "b"'), name="other2")
+    other.wait_unit("rival", "gate")
+    before = facts(daemon)
+    environment = env_of(daemon.unit("both")["pid"])
+    line = kazoo.get_children(f"{root}/lock/k")
+    count = beats.stat().st_size
+    for _ in range(20):
+        reexec(daemon)
+    assert facts(daemon) == before
+    assert env_of(daemon.unit("both")["pid"]) == environment
+    assert sorted(kazoo.get_children(f"{root}/lock/k")) == sorted(line)  # nobody has lost its place
+    wait_for(lambda: beats.stat().st_size > count + 20, 10, "the beats go on")
+    assert other.unit("rival")["state"] == "gate"
+    # And it is still a supervisor: it renews, gives back, takes over, stops.
+    renewals = daemon.get("/v1/session")["session"]["renewals"]
+    wait_for(lambda: daemon.get("/v1/session")["session"]["renewals"] > renewals, 20, "it renews")
+    holder, waiter = sorted(("holder", "waiter"), key=lambda n: daemon.unit(n)["state"] == "gate")
+    daemon.post(f"/v1/units/{holder}/stop")
+    daemon.wait_unit(waiter, *WORKS)
+    daemon.post("/v1/units/beats/stop")
+    other.wait_unit("rival", *WORKS)
+    daemon.post("/v1/units/later/start")
+    daemon.wait_unit("later", *WORKS)
+    assert daemon.zksup.stop() == 0
+    assert kazoo.get_children(f"{root}/sequence/p") == []
+    assert kazoo.get_children(f"{root}/lock/k") == []
+
+
+@pytest.fixture
+def programs_of_its_own(tmp_path, monkeypatch):
+    """A copy of zksup-up that a test may replace."""
+    copy = tmp_path / "bin" / "zksup-up"
+    copy.parent.mkdir()
+    shutil.copy2(BIN.parent / "zksup-up", copy)
+    monkeypatch.setenv("ZKSUP_UP", str(copy))
+    return copy
+
+
+def replace(path, data):
+    new = path.with_suffix(".new")
+    new.write_bytes(data)
+    new.chmod(new.stat().st_mode | stat.S_IXUSR)
+    new.rename(path)
+
+
+def test_a_file_that_was_replaced_is_what_runs_then(up, programs_of_its_own):
+    daemon = up(unit("web", SLEEP, 'pool = "p"'))
+    daemon.wait_unit("web", *WORKS)
+    before = facts(daemon)
+    inode = programs_of_its_own.stat().st_ino
+    replace(programs_of_its_own, programs_of_its_own.read_bytes())
+    assert programs_of_its_own.stat().st_ino != inode
+    pid = daemon.get("/v1/session")["supervisor"]["pid"]
+    reexec(daemon)
+    assert facts(daemon) == before
+    assert os.stat(f"/proc/{pid}/exe").st_ino == programs_of_its_own.stat().st_ino
+
+
+@pytest.mark.parametrize("what, words", [
+    (b"\x7fELF no program", ("cannot execute",)),
+    (b"#!/bin/sh\necho it is broken >&2\nexit 1\n", ("it is broken",)),
+    (b"#!/bin/sh\nexit 0\n", ("does not say why",)),
+    (b"#!/bin/sh\necho zksup-state 2: no such thing; exit 125\n", ("zksup-state 2",)),
+], ids=("garbage", "fails", "says nothing", "cannot"))  # fmt: skip
+def test_a_program_that_is_broken_is_refused_and_nothing_happens(up, programs_of_its_own, what, words):
+    daemon = up(unit("web", SLEEP, 'pool = "p"'))
+    daemon.wait_unit("web", *WORKS)
+    before = facts(daemon)
+    good = programs_of_its_own.read_bytes()
+    replace(programs_of_its_own, what)
+    daemon.post("/v1/reexec")
+    refused(daemon, *words)
+    assert facts(daemon) == before
+    replace(programs_of_its_own, good)
+    reexec(daemon)
+    assert facts(daemon) == before
+
+
+def test_a_unit_on_its_way_is_waited_for_and_named(up, tmp_path):
+    go = tmp_path / "go"
+    daemon = up(unit("slow", SLEEP, 'lead = "l"', f'on-won = {{"sh", "-c", "until [ -e {go} ]; do sleep 0.05; done"}}', 'hook-timeout = "60s"'))
+    daemon.wait_unit("slow", "starting")
+    daemon.post("/v1/reexec")
+    refused(daemon, "no quiet moment", "'slow'", "starting")
+    assert daemon.unit("slow")["state"] == "starting"
+    daemon.post("/v1/reexec")
+    go.touch()  # and then it is one
+    wait_for(lambda: programs(daemon), 20, f"another program runs: {daemon.zksup!r}")
+    daemon.wait_up()
+    assert daemon.wait_unit("slow", *WORKS)["starts"] == 1
+
+
+def test_a_configuration_that_has_changed_is_to_be_read_first(up):
+    daemon = up(unit("web"))
+    daemon.wait_unit("web", *WORKS)
+    before = facts(daemon)
+    daemon.write(unit("web") + unit("more"))
+    status, answer = daemon.ask("POST", "/v1/reexec", {})
+    assert status == 409 and "reload first" in answer["error"], answer
+    daemon.write("unit {")
+    status, answer = daemon.ask("POST", "/v1/reexec", {})
+    assert status == 409 and "mistakes" in answer["error"], answer
+    assert facts(daemon) == before
+
+
+def test_a_session_that_ends_meanwhile_is_lost_as_ever(up, kazoo, root):
+    """What is restored is not believed: the ensemble and the clock decide."""
+    daemon = up(unit("web", SLEEP, 'lock = "k"'))
+    first = daemon.wait_unit("web", *WORKS)
+    reexec(daemon)
+    [node] = kazoo.get_children(f"{root}/lock/k")
+    kazoo.delete(f"{root}/lock/k/{node}")  # by hand: the next renewal finds it out
+    wait_for(lambda: daemon.unit("web")["pid"] not in (0, first["pid"]), 30, "the command was stopped, and started anew")
+    assert int(daemon.unit("web")["token"]) > int(first["token"])
+
+
+def test_log_lines_readiness_and_a_command_that_ends_are_heard_after_it(up, tmp_path):
+    go = tmp_path / "go"
+    script = f"echo before; until [ -e {go} ]; do sleep 0.05; done; systemd-notify --ready || true; echo after; exit 3"
+    daemon = up(unit("web", f'command = {{"sh", "-c", "{script}"}}', "restart = never", 'stdout = "inherit"')
+                + unit("line", f'command = {{"sh", "-c", "until [ -e {go} ]; do sleep 0.05; done; echo >&7; sleep 600"}}',
+                       'ready = "fd:7"'))  # fmt: skip
+    wait_for(lambda: any("before" in line for line in lines(daemon)), 20, "the first line")
+    assert daemon.wait_unit("line", "running")["ready"] is False
+    reexec(daemon)
+    assert daemon.unit("line")["state"] == "running"
+    go.touch()
+    wait_for(lambda: any("web: after" in line for line in lines(daemon)), 20, "the second line")
+    assert daemon.wait_unit("web", "failed", "finished")["status"] == 3
+    daemon.wait_unit("line", "ready")
