@@ -42,7 +42,7 @@ _zksup_value()
         --acl,*) words='open creator read' ;;
         --stop-signal,*) words='TERM INT HUP QUIT USR1 USR2' ;;
         --connect,*) words="${ZKSUP_CONNECT-} 127.0.0.1:2181" ;;
-        --java,* | --classpath,* | *,FILE)
+        --java,* | --classpath,* | --socket,* | *,FILE)
                 COMPREPLY=($(compgen -f -- "$cur"))
                 return
                 ;;
@@ -56,6 +56,28 @@ _zksup_value()
                 ;;
         esac
         COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+
+# The names of the units of the supervisor that is meant.
+_zksup_units()
+{
+        local i socket=${ZKSUP_SOCKET-}
+
+        for ((i = 2; i < COMP_CWORD; i++)); do
+                case ${COMP_WORDS[i - 1]} in -s | --socket) socket=${COMP_WORDS[i]} ;; esac
+        done
+        ZKSUP_SOCKET=$socket "$1" status --names --timeout 2s 2>/dev/null
+}
+
+# What may stand there without an option.
+_zksup_operands()
+{
+        case $2 in
+        run | lead | lock | cron) echo -- ;; # the command follows
+        status | start | stop | restart | step-down | logs) _zksup_units "$1" ;;
+        signal) _zksup_units "$1" && echo HUP INT QUIT TERM USR1 USR2 ;;
+        who) echo hosts numbers leaders locks slots cron services ;;
+        esac
 }
 
 _zksup()
@@ -91,9 +113,7 @@ _zksup()
                 fi
                 words+=" $name"
         done < <(_zksup_options "${ask[@]}")
-        words+=' --help'
-        # Only the verbs that run a command take "--".
-        [[ $verb = ensemble || $verb = still-mine ]] || words+=' --'
+        words+=" --help $(_zksup_operands "$program" "$verb")"
         COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
 
