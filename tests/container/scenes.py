@@ -12,7 +12,7 @@ OVERLAPS = "/run/witness/overlaps"
 # /run/shared is one directory for all machines, and they run on one kernel: what is exclusive there is exclusive
 # in the cluster, and times can be compared.
 WITNESS = f"""#!/bin/bash
-# witness NAME [stubborn]: runs until TERM, or for ever; tells if another of that name runs.
+# witness NAME [stubborn]: runs until TERM, or for ever; tells if another of that name runs. Forks nothing once it runs.
 mkdir -p /run/witness
 place=/run/witness
 [ -d /run/shared ] && place=/run/shared
@@ -21,9 +21,11 @@ flock -n 9 || {{ echo "$1 $$" >> $place/overlaps; exit 1; }}
 echo "$1 of ${{ZKSUP_UNIT:-nobody}} number=$ZK_SEQUENCE fence=$ZK_FENCE role=$ZK_ROLE"
 trap 'exit 0' TERM
 [ "$2" = stubborn ] && trap '' TERM
-exec 8<> <(:)
+[ -p "/run/witness/$1.fifo" ] || mkfifo "/run/witness/$1.fifo"
+exec 8<> "/run/witness/$1.fifo"
+read -r host < /etc/hostname
 while :; do
-        [ -d /run/shared ] && echo "$EPOCHREALTIME $(</etc/hostname) $$" >> "/run/shared/$1.beats"
+        [ -d /run/shared ] && echo "$EPOCHREALTIME $host $$" >> "/run/shared/$1.beats"
         read -t 0.05 -u 8
 done
 """
@@ -58,7 +60,7 @@ from kazoo.client import KazooClient
 c = KazooClient(sys.argv[1]); c.start()
 def walk(path):
     data, stat = c.get(path)
-    print(path, "ephemeral" if stat.ephemeralOwner else "persistent")
+    print(path, "ephemeral" if stat.ephemeralOwner else "persistent", len(data or b""))
     for child in c.get_children(path):
         walk(path + "/" + child)
 if c.exists("/zksup"):
@@ -133,8 +135,8 @@ def nothing_left(m, connect):
     assert m.status_of("test -e /sys/fs/cgroup/system.slice/zksup.service") != 0, "its control group is left"
     assert m.show("served", "ActiveState") == "inactive"
     nodes = m.run(f"python3 /usr/local/bin/znodes.py {connect}").splitlines()
-    assert not [node for node in nodes if node.endswith("ephemeral")], nodes
-    return [node for node in nodes if re.match(r"/zksup/record/[^/]+/[^/]+/?[0-9]* persistent", node) and "/numbers p" not in node]
+    assert not [node for node in nodes if " ephemeral " in node], nodes
+    return [node for node in nodes if node.startswith("/zksup/record/") and not node.endswith(" 0")]
 
 
 def service(lab):
