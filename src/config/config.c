@@ -10,10 +10,10 @@
 #include "config/section.h"
 #include "util/file.h"
 
-/* What a unit owns: its strings, and its settings as text for comparing. */
+/* What a unit owns: its strings, and what its settings are compared by. */
 typedef struct Owned {
         Arena *arena;
-        char **texts; /* one for each of schema_settings; NULL: not set */
+        uint64_t *hashes; /* see difference.h */
 } Owned;
 
 /* --- units -------------------------------------------------------------------------------------- */
@@ -34,7 +34,7 @@ ConfigUnit *config_unit_unref(ConfigUnit *unit)
         readiness_config_deinit(&unit->readiness);
         if (owned) {
                 arena_free(owned->arena);
-                free(owned->texts);
+                free(owned->hashes);
                 free(owned);
         }
         free(unit);
@@ -87,8 +87,8 @@ static int unit_new(ConfigUnit **out, const RawSection *section, const RawSectio
         }
         r = read_unit(&draft, section, defaults, owned, raw);
         if (r == 0) {
-                owned->texts = difference_texts(section, defaults, &draft, owned->arena);
-                r = owned->texts ? 0 : -ENOMEM;
+                owned->hashes = difference_hashes(section, defaults, &draft);
+                r = owned->hashes ? 0 : -ENOMEM;
         }
         *unit = draft.unit;
         unit->owned = owned;
@@ -280,7 +280,7 @@ enum ConfigChange config_unit_compare(const ConfigUnit *before, const ConfigUnit
 {
         const Owned *a = before->owned, *b = after->owned;
 
-        return difference_find(a->texts, b->texts, which);
+        return difference_find(a->hashes, b->hashes, which);
 }
 
 static bool differs(const char *a, const char *b)

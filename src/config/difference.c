@@ -47,30 +47,37 @@ static void put_raw(TextBuffer *text, const SchemaSetting *setting, const RawSet
                 put_word(text, s->values[i]);
 }
 
-static char *text_of(const SchemaSetting *setting, const RawSetting *s, const SchemaDraft *draft, Arena *arena)
+static void put_setting(TextBuffer *text, const SchemaSetting *setting, const RawSetting *s, const SchemaDraft *draft)
 {
-        CLEANUP(text_buffer_deinit) TextBuffer text = {0};
         const unsigned char *value = (const unsigned char *)draft + setting->offset;
         size_t size = plain_size(setting);
 
-        for (size_t i = 0; i < size; i++)
-                text_buffer_printf(&text, "%02x", value[i]);
+        text_buffer_append(text, value, size);
         if (is_words(setting))
                 for (char *const *word = *(char *const *const *)(const void *)value; word && *word; word++)
-                        put_word(&text, *word);
+                        put_word(text, *word);
         else if (size == 0 && setting->expands)
-                put_word(&text, *(const char *const *)(const void *)value ?: "");
+                put_word(text, *(const char *const *)(const void *)value ?: "");
         else if (size == 0)
-                put_raw(&text, setting, s);
-        text_buffer_puts(&text, ";");
-        return arena_keep(arena, text_buffer_take(&text));
+                put_raw(text, setting, s);
 }
 
-char **difference_texts(const RawSection *section, const RawSection *defaults, const SchemaDraft *draft, Arena *arena)
+/* FNV-1a. */
+static uint64_t hash_of(const TextBuffer *text)
 {
-        char **texts = calloc(schema_n_settings, sizeof(*texts));
+        uint64_t hash = 0xcbf29ce484222325;
 
-        for (size_t i = 0; texts && i < schema_n_settings; i++) {
+        for (size_t i = 0; i < text->len; i++)
+                hash = (hash ^ (unsigned char)text->data[i]) * 0x100000001b3;
+        return hash;
+}
+
+uint64_t *difference_hashes(const RawSection *section, const RawSection *defaults, const SchemaDraft *draft)
+{
+        CLEANUP(text_buffer_deinit) TextBuffer text = {0};
+        uint64_t *hashes = calloc(schema_n_settings, sizeof(*hashes));
+
+        for (size_t i = 0; hashes && i < schema_n_settings; i++) {
                 const SchemaSetting *setting = &schema_settings[i];
                 const RawSetting *s = raw_find(section, setting->name);
 
@@ -78,21 +85,23 @@ char **difference_texts(const RawSection *section, const RawSection *defaults, c
                         continue;
                 if (!s && defaults && setting->place == SCHEMA_DEFAULTS)
                         s = raw_find(defaults, setting->name);
-                texts[i] = text_of(setting, s, draft, arena);
-                if (!texts[i]) {
-                        free(texts);
-                        return NULL;
-                }
+                text.len = 0;
+                put_setting(&text, setting, s, draft);
+                hashes[i] = hash_of(&text);
         }
-        return texts;
+        if (text.failed) {
+                free(hashes);
+                return NULL;
+        }
+        return hashes;
 }
 
-enum ConfigChange difference_find(char *const *before, char *const *after, TextBuffer *which)
+enum ConfigChange difference_find(const uint64_t *before, const uint64_t *after, TextBuffer *which)
 {
         enum ConfigChange change = CONFIG_SAME;
 
         for (size_t i = 0; i < schema_n_settings; i++) {
-                if (strcmp(before[i] ?: "", after[i] ?: "") == 0)
+                if (before[i] == after[i])
                         continue;
                 text_buffer_printf(which, "%s%s", change == CONFIG_SAME ? "" : ", ", schema_settings[i].name);
                 change = MAX(change, schema_settings[i].change);

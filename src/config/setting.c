@@ -1,22 +1,19 @@
 #include "config/setting.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "config/environment-file.h"
 #include "config/value.h"
 #include "unit/child-config.h"
 #include "unit/output.h"
 #include "unit/service-name.h"
-#include "util/file.h"
 #include "util/text.h"
 #include "util/words.h"
 
-#define ENVIRONMENT_FILE_MAX (1u << 20)
-#define ENVIRONMENT_MAX 1000
 #define KEEP_MAX 1000
 
 int setting_parse_path(const char *text, void *value, char *problem, size_t problem_size)
@@ -205,14 +202,6 @@ int setting_parse_command(
         return 0;
 }
 
-static bool is_name_of_variable(const char *text, size_t n)
-{
-        for (size_t i = 0; i < n; i++)
-                if (!(isalnum((unsigned char)text[i]) || text[i] == '_') || (i == 0 && isdigit((unsigned char)text[i])))
-                        return false;
-        return n > 0;
-}
-
 int setting_parse_environment(
         Arena *arena, char *const *values, size_t n, void *value, char *problem, size_t problem_size)
 {
@@ -221,7 +210,7 @@ int setting_parse_environment(
         if (!words)
                 return no_memory(problem, problem_size);
         for (size_t i = 0; i < n; i++) {
-                if (!strchr(values[i], '=') || !is_name_of_variable(values[i], strcspn(values[i], "="))) {
+                if (!strchr(values[i], '=') || !value_is_variable(values[i], strcspn(values[i], "="))) {
                         snprintf(problem, problem_size, "has '%.60s', which is no NAME=VALUE", values[i]);
                         return -EINVAL;
                 }
@@ -231,93 +220,23 @@ int setting_parse_environment(
         return 0;
 }
 
-/* One line of a file; an empty line and a comment give NULL. */
-static char *clean_line(char *line)
-{
-        size_t n;
-
-        line += strspn(line, " \t");
-        n = strlen(line);
-        while (n && isspace((unsigned char)line[n - 1]))
-                line[--n] = '\0';
-        return *line == '\0' || *line == '#' || *line == ';' ? NULL : line;
-}
-
-/* The quotes around a whole value are not part of it. */
-static void unquote(char *line)
-{
-        char *value = strchr(line, '=') + 1;
-        size_t n = strlen(value);
-
-        if (n >= 2 && (value[0] == '"' || value[0] == '\'') && value[n - 1] == value[0]) {
-                memmove(value, value + 1, n - 2);
-                value[n - 2] = '\0';
-        }
-}
-
-static int read_environment(
-        Arena *arena, const char *path, char **words, size_t *n, char *problem, size_t problem_size)
-{
-        bool optional = path[0] == '-';
-        CLEANUP_STRING data = NULL;
-        size_t len;
-        unsigned number = 0;
-        struct stat st;
-        int r;
-
-        path += optional;
-        if (path[0] != '/') {
-                snprintf(problem, problem_size, "is no absolute path: begin it with /, or with -/ if it may be missing");
-                return -EINVAL;
-        }
-        if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* a pipe would keep us waiting */
-                snprintf(problem, problem_size, "is no regular file");
-                return -EINVAL;
-        }
-        r = file_read(path, ENVIRONMENT_FILE_MAX, &data, &len);
-        if (r == -ENOENT && optional)
-                return 0;
-        if (r < 0 || memchr(data, '\0', len)) {
-                snprintf(problem, problem_size, "cannot be read: %s%s", r < 0 ? strerror(-r) : "it has a NUL byte",
-                        r == -ENOENT ? "; write '-' before it if it may be missing" : "");
-                return -EINVAL;
-        }
-        for (char *save, *line = data; (line = strtok_r(number++ ? NULL : line, "\n", &save)) != NULL;) {
-                char *clean = clean_line(line);
-
-                if (!clean)
-                        continue;
-                if (!strchr(clean, '=') || !is_name_of_variable(clean, strcspn(clean, "="))) {
-                        snprintf(problem, problem_size, "has a line that is no NAME=VALUE: %.40s", clean);
-                        return -EINVAL;
-                }
-                if (*n == ENVIRONMENT_MAX) {
-                        snprintf(problem, problem_size, "has too many lines: at most %d in all", ENVIRONMENT_MAX);
-                        return -EINVAL;
-                }
-                unquote(clean);
-                words[*n] = arena_strdup(arena, clean);
-                if (!words[(*n)++])
-                        return no_memory(problem, problem_size);
-        }
-        return 0;
-}
-
 int setting_parse_environment_files(
         Arena *arena, char *const *values, size_t n, void *value, char *problem, size_t problem_size)
 {
-        char **words = arena_words(arena, ENVIRONMENT_MAX);
+        char *words[ENVIRONMENT_FILE_WORDS_MAX], **kept;
         size_t n_words = 0;
 
-        if (!words)
-                return no_memory(problem, problem_size);
         for (size_t i = 0; i < n; i++) {
-                int r = read_environment(arena, values[i], words, &n_words, problem, problem_size);
+                int r = environment_file_read(values[i], arena, words, &n_words, problem, problem_size);
 
                 if (r < 0)
                         return r;
         }
-        *(char ***)value = words;
+        kept = arena_words(arena, n_words);
+        if (!kept)
+                return no_memory(problem, problem_size);
+        memcpy(kept, words, n_words * sizeof(*words));
+        *(char ***)value = kept;
         return 0;
 }
 
@@ -430,7 +349,7 @@ char *setting_expand(Arena *arena, const char *text, char *problem, size_t probl
                         continue;
                 }
                 len = strcspn(text + 2, "}");
-                if (text[2 + len] == '\0' || !is_name_of_variable(text + 2, len)) {
+                if (text[2 + len] == '\0' || !value_is_variable(text + 2, len)) {
                         snprintf(problem, problem_size, "has a '${' that is no ${NAME}; write $${ for the characters ${");
                         return NULL;
                 }

@@ -1,5 +1,6 @@
 #include "config/value.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -291,4 +292,12 @@ int value_parse_size(const char *text, void *value, char *problem, size_t proble
         }
         *(uint64_t *)value = n << shift;
         return 0;
+}
+
+bool value_is_variable(const char *text, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (!(isalnum((unsigned char)text[i]) || text[i] == '_') || (i == 0 && isdigit((unsigned char)text[i])))
+                        return false;
+        return n > 0;
 }

@@ -19,6 +19,9 @@ typedef struct ValueChoice {
 /* Sets *VALUE to that of the word TEXT, else says in PROBLEM which there are. */
 int value_choose(const ValueChoice *choices, const char *text, int *value, char *problem, size_t problem_size);
 
+/* Whether the first N characters of TEXT can be the name of a variable of the environment. */
+bool value_is_variable(const char *text, size_t n);
+
 /* The type behind VALUE follows each. */
 int value_parse_string(const char *text, void *value, char *problem, size_t problem_size);    /* const char * */
 int value_parse_duration(const char *text, void *value, char *problem, size_t problem_size);  /* uint64_t, usec */
