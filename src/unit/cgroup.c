@@ -233,6 +233,13 @@ int cgroup_is_populated(int events_fd)
         return !strstr(buf, "populated 0");
 }
 
+bool cgroup_is_gone(int events_fd)
+{
+        char c;
+
+        return pread(events_fd, &c, 1, 0) < 0 && errno == ENODEV;
+}
+
 int cgroup_open(const char *path, const char *file, int flags)
 {
         CLEANUP_STRING full = NULL;

@@ -32,5 +32,7 @@ int cgroup_remove(const char *path);
 int cgroup_kill(int kill_fd);
 /* 1 if a process is in the group or below it, 0 if none, or a negative errno. */
 int cgroup_is_populated(int events_fd);
+/* Whether somebody has removed the group. */
+bool cgroup_is_gone(int events_fd);
 /* Opens FILE ("cgroup.kill", "cgroup.events", ...) in PATH, or gives a negative errno. */
 int cgroup_open(const char *path, const char *file, int flags);

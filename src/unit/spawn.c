@@ -417,6 +417,18 @@ static int add_assignment(WireStart *w, const char *assignment)
         return 0;
 }
 
+/* An empty group may be removed by whoever tidies up. Nothing can be started in it, so this guard is of no use any
+ * more. */
+static bool is_group_lost(Spawn *s)
+{
+        if (s->lost || s->events_fd < 0 || !cgroup_is_gone(s->events_fd))
+                return false;
+        log_warning("the control group %s was removed: its guard is replaced", s->cgroup);
+        s->lost = true;
+        kill(s->watch.pid, SIGKILL);
+        return true;
+}
+
 int spawn_start(Spawn *s, const SpawnStart *start)
 {
         char lease[LEASE_PAGE_ENV_MAX];
@@ -425,6 +437,8 @@ int spawn_start(Spawn *s, const SpawnStart *start)
 
         if (s->running)
                 return -EBUSY;
+        if (is_group_lost(s))
+                return -ENOTCONN;
         memset(&w, 0, offsetof(WireStart, env));
         w.head.type = WIRE_START;
         w.head.number = start->stop_signal;

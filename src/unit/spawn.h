@@ -113,7 +113,7 @@ int spawn_adopt(Spawn **out, sd_event *event, Reaper *reaper, LeasePage *page, c
         SpawnHandler handler, void *userdata);
 
 /* Writes the lease slot and starts the command, with ZKSUP_LEASE in its environment. Returns 0, -EBUSY (a run is on), -ENOTCONN (the
- * guard is lost), -E2BIG (environment over WIRE_ENV_MAX). */
+ * guard is lost, or its control group is, after which it is), -E2BIG (environment over WIRE_ENV_MAX). */
 int spawn_start(Spawn *spawn, const SpawnStart *start);
 
 /* Each returns 0, -ENOTCONN, or -ESRCH when no run is on. */

@@ -557,6 +557,39 @@ static void a_failed_exec_says_why(void **state)
         }
 }
 
+/* Whoever tidies up may remove a group that is empty between two runs. */
+static void a_guard_without_its_group_is_of_no_use_and_says_so(void **state)
+{
+        CLEANUP_STRING group = NULL;
+        SpawnStart start = {.deadline_usec = LEASE_DEADLINE_NONE};
+        char path[64];
+        char *text = NULL;
+        Rig *rig;
+
+        if (!mode_is_available(CONTAIN_CGROUP))
+                skip();
+        rig = rig_new(CONTAIN_CGROUP);
+        rig_spawn(rig, "ignore-term", NULL);
+        snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)spawn_guard_pid(rig->spawn));
+        for (size_t len, at = 0; !group; at += strlen(text + at) + 1) {
+                if (!text)
+                        assert_int_equal(file_read(path, 1 << 16, &text, &len), 0);
+                assert_true(at < len);
+                if (strcmp(text + at, "--cgroup") == 0)
+                        group = strdup(text + at + strlen("--cgroup") + 1);
+        }
+        free(text);
+        assert_int_equal(rmdir(group), 0);
+        assert_int_equal(spawn_start(rig->spawn, &start), -ENOTCONN);
+        assert_true(spawn_is_lost(rig->spawn));
+        assert_false(spawn_is_running(rig->spawn));
+        spawn_free(rig->spawn);
+        rig->spawn = NULL;
+        rig_spawn(rig, "ignore-term", NULL);
+        rig_start(rig, LEASE_DEADLINE_NONE);
+        rig_free(rig);
+}
+
 static void the_command_finds_what_was_promised(void **state)
 {
         for_each_mode(mode)
@@ -753,6 +786,7 @@ int main(void)
                 cmocka_unit_test(with_supervisor_and_guard_killed_at_once_a_namespace_still_holds),
                 cmocka_unit_test(freeing_a_spawn_kills_what_runs),
                 cmocka_unit_test(the_loss_of_an_idle_guard_is_told),
+                cmocka_unit_test(a_guard_without_its_group_is_of_no_use_and_says_so),
                 cmocka_unit_test(the_loss_of_one_guard_leaves_the_others_alone),
         };
 
