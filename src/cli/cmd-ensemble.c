@@ -31,16 +31,16 @@ typedef struct StatusOptions {
 
 #define AT(member) offsetof(UpOptions, member)
 static const OptionSpec up_specs[] = {
-        {"nodes", 'n', "1|3", option_parse_number, AT(local.nodes), "one server, or three that elect a leader (1)"},
-        {"port", 'p', "N", option_parse_number, AT(local.port),
+        {"nodes", 'n', "1|3", value_parse_number, AT(local.nodes), "one server, or three that elect a leader (1)"},
+        {"port", 'p', "N", value_parse_number, AT(local.port),
                 "of the first server, the others follow; 0: free ones (0)"},
-        {"dir", 'd', "DIR", option_parse_string, AT(local.dir),
+        {"dir", 'd', "DIR", value_parse_string, AT(local.dir),
                 "keep data and logs here (default: a scratch directory, removed at the end)"},
-        {"tick", 't', "MS", option_parse_number, AT(local.tick_ms),
+        {"tick", 't', "MS", value_parse_number, AT(local.tick_ms),
                 "tickTime; the shortest session timeout is two ticks (2000)"},
-        {"timeout", 0, "TIME", option_parse_duration, AT(timeout_usec), "give up if it does not serve by then (60s)"},
-        {"java", 0, "PATH", option_parse_string, AT(local.java), "the Java program (java, from PATH)"},
-        {"classpath", 0, "JARS", option_parse_string, AT(local.classpath), "where ZooKeeper is (Debian's jars)"},
+        {"timeout", 0, "TIME", value_parse_duration, AT(timeout_usec), "give up if it does not serve by then (60s)"},
+        {"java", 0, "PATH", value_parse_string, AT(local.java), "the Java program (java, from PATH)"},
+        {"classpath", 0, "JARS", value_parse_string, AT(local.classpath), "where ZooKeeper is (Debian's jars)"},
         {"foreground", 'f', NULL, NULL, AT(foreground), "stay until INT or TERM (always so)"},
         {"quiet", 'q', NULL, NULL, AT(quiet), "print the connect string only"},
         {NULL},
@@ -49,9 +49,9 @@ static const OptionSpec up_specs[] = {
 
 #define AT(member) offsetof(StatusOptions, member)
 static const OptionSpec status_specs[] = {
-        {"connect", 'c', "HOSTS", option_parse_string, AT(connect),
+        {"connect", 'c', "HOSTS", value_parse_string, AT(connect),
                 "the servers, as host:port,... (ZKSUP_CONNECT; 127.0.0.1:2181)"},
-        {"timeout", 0, "TIME", option_parse_duration, AT(timeout_usec), "wait so long for answers (2s)"},
+        {"timeout", 0, "TIME", value_parse_duration, AT(timeout_usec), "wait so long for answers (2s)"},
         {"json", 'j', NULL, NULL, AT(json), "print JSON"},
         {NULL},
 };

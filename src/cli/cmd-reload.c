@@ -13,7 +13,7 @@ typedef struct ReloadOptions {
 #define AT(member) offsetof(ReloadOptions, member)
 static const OptionSpec specs[] = {
         CONTROL_OPTIONS(ReloadOptions, control),
-        {"timeout", 0, "TIME", option_parse_duration, AT(control.timeout_usec), "give up when it is not done by then (30s)"},
+        {"timeout", 0, "TIME", value_parse_duration, AT(control.timeout_usec), "give up when it is not done by then (30s)"},
         {NULL},
 };
 #undef AT

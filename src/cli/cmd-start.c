@@ -15,7 +15,7 @@ static const OptionSpec specs[] = {
         CONTROL_OPTIONS(StartOptions, control),
         {"all", 'a', NULL, NULL, AT(all), "all units"},
         {"no-block", 0, NULL, NULL, AT(no_block), "do not wait for what comes of it"},
-        {"timeout", 0, "TIME", option_parse_duration, AT(timeout_usec), "wait no longer than that (for ever)"},
+        {"timeout", 0, "TIME", value_parse_duration, AT(timeout_usec), "wait no longer than that (for ever)"},
         {NULL},
 };
 #undef AT

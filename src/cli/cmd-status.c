@@ -18,8 +18,8 @@ typedef struct StatusOptions {
 #define AT(member) offsetof(StatusOptions, member)
 static const OptionSpec specs[] = {
         CONTROL_OPTIONS(StatusOptions, control),
-        {"timeout", 0, "TIME", option_parse_duration, AT(control.timeout_usec), "give up when there is no answer by then (30s)"},
-        {"lines", 'n', "N", option_parse_number, AT(lines), "of the log of a single unit (10)"},
+        {"timeout", 0, "TIME", value_parse_duration, AT(control.timeout_usec), "give up when there is no answer by then (30s)"},
+        {"lines", 'n', "N", value_parse_number, AT(lines), "of the log of a single unit (10)"},
         {"json", 'j', NULL, NULL, AT(json), "print JSON"},
         {"names", 0, NULL, NULL, AT(names), "print the names only"},
         {NULL},

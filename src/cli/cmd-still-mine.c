@@ -20,7 +20,7 @@ typedef struct StillMineOptions {
 
 #define AT(member) offsetof(StillMineOptions, member)
 static const OptionSpec specs[] = {
-        {"for", 0, "TIME", option_parse_duration, AT(for_usec), "for at least so long more (0)"},
+        {"for", 0, "TIME", value_parse_duration, AT(for_usec), "for at least so long more (0)"},
         {"quiet", 'q', NULL, NULL, AT(quiet), "do not say why not"},
         {"verbose", 'v', NULL, NULL, AT(verbose), "say for how long"},
         {NULL},

@@ -476,7 +476,7 @@ typedef struct UnitOptions {
 } UnitOptions;
 
 static const OptionSpec specs[] = {
-        {"group", 0, "PATH", option_parse_string, offsetof(UnitOptions, group), "where its control group is"},
+        {"group", 0, "PATH", value_parse_string, offsetof(UnitOptions, group), "where its control group is"},
         {NULL},
 };
 

@@ -24,11 +24,11 @@ typedef struct WhoOptions {
 
 #define AT(member) offsetof(WhoOptions, member)
 static const OptionSpec specs[] = {
-        {"connect", 'c', "HOSTS[/CHROOT]", option_parse_string, AT(connect),
+        {"connect", 'c', "HOSTS[/CHROOT]", value_parse_string, AT(connect),
                 "the ensemble, as host:port,... (ZKSUP_CONNECT; 127.0.0.1:2181)"},
-        {"auth-file", 0, "FILE", option_parse_string, AT(auth_file), "authenticate by digest with user:password from FILE"},
-        {"root", 0, "PATH", option_parse_root, AT(root), "parent of all znodes (/zksup)"},
-        {"timeout", 0, "TIME", option_parse_duration, AT(timeout_usec), "give up with 121 after so long (10s)"},
+        {"auth-file", 0, "FILE", value_parse_string, AT(auth_file), "authenticate by digest with user:password from FILE"},
+        {"root", 0, "PATH", value_parse_root, AT(root), "parent of all znodes (/zksup)"},
+        {"timeout", 0, "TIME", value_parse_duration, AT(timeout_usec), "give up with 121 after so long (10s)"},
         {"json", 'j', NULL, NULL, AT(json), "print JSON"},
         {"verbose", 'v', NULL, NULL, AT(verbose), "show how the session goes"},
         {NULL},

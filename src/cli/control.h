@@ -15,7 +15,7 @@ typedef struct Control {
 } Control;
 
 #define CONTROL_OPTIONS(type, member)                                                                        \
-        {"socket", 's', "PATH", option_parse_string, offsetof(type, member.socket),                           \
+        {"socket", 's', "PATH", value_parse_string, offsetof(type, member.socket),                           \
                 "of the supervisor (ZKSUP_SOCKET; " API_SOCKET_DEFAULT ")"},                                  \
         {"quiet", 'q', NULL, NULL, offsetof(type, member.quiet), "errors only"}
 

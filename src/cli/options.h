@@ -16,14 +16,6 @@ typedef struct OptionSpec {
         const char *help;
 } OptionSpec;
 
-/* Being renamed. */
-#define option_parse_string value_parse_string
-#define option_parse_duration value_parse_duration
-#define option_parse_number value_parse_number
-#define option_parse_component value_parse_component
-#define option_parse_root value_parse_root
-#define option_parse_signal value_parse_signal
-
 enum OptionResult {
         OPTIONS_OK,
         OPTIONS_HELP, /* --help was given and printed */

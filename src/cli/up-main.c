@@ -24,14 +24,14 @@ typedef struct UpOptions {
 
 #define AT(member) offsetof(UpOptions, member)
 static const OptionSpec specs[] = {
-        {"config", 'c', "FILE", option_parse_string, AT(config), "the configuration (" CONFIG_DEFAULT ")"},
-        {"connect", 0, "HOSTS[/CHROOT]", option_parse_string, AT(overrides.connect),
+        {"config", 'c', "FILE", value_parse_string, AT(config), "the configuration (" CONFIG_DEFAULT ")"},
+        {"connect", 0, "HOSTS[/CHROOT]", value_parse_string, AT(overrides.connect),
                 "the ensemble, whatever the configuration says"},
-        {"root", 0, "PATH", option_parse_root, AT(overrides.root), "parent of all znodes, whatever it says"},
-        {"socket", 0, "PATH|none", option_parse_string, AT(overrides.control), "control socket, whatever it says"},
+        {"root", 0, "PATH", value_parse_root, AT(overrides.root), "parent of all znodes, whatever it says"},
+        {"socket", 0, "PATH|none", value_parse_string, AT(overrides.control), "control socket, whatever it says"},
         {"quiet", 'q', NULL, NULL, AT(quiet), "warnings and errors only"},
         {"verbose", 'v', NULL, NULL, AT(verbose), "show every transition"},
-        {REEXEC_CHECK_OPTION, 0, "FD", option_parse_number, AT(can_restore), NULL},
+        {REEXEC_CHECK_OPTION, 0, "FD", value_parse_number, AT(can_restore), NULL},
         {NULL},
 };
 #undef AT
