@@ -51,7 +51,8 @@ static int wait_for(Call *c, short events)
 
         if (left == 0)
                 return timed_out(c);
-        n = poll(&p, 1, left == USEC_INFINITY ? -1 : (int)MIN((left + USEC_PER_MSEC - 1) / USEC_PER_MSEC, 1U << 30));
+        n = poll(&p, 1,
+                left == USEC_INFINITY ? -1 : (int)MIN((left + USEC_PER_MSEC - 1) / USEC_PER_MSEC, 1U << 30));
         if (n < 0 && errno != EINTR)
                 return PROBLEM(-errno, "cannot wait for the supervisor at '%s': %s", c->socket, strerror(errno));
         return 0;
@@ -63,19 +64,19 @@ static int explain_connect(Call *c, int error)
         case ENOENT:
         case ECONNREFUSED:
         case ENOTSOCK:
-                return PROBLEM(-error, "no supervisor listens at '%s'; start one with 'zksup up', or name its socket",
-                        c->socket);
+                return PROBLEM(-error,
+                        "no supervisor listens at '%s'; start one with 'zksup up', or name its socket", c->socket);
         case EACCES:
         case EPERM:
-                return PROBLEM(-error, "you may not use the socket '%s'; ask as its owner, as root, or in its group",
-                        c->socket);
+                return PROBLEM(-error,
+                        "you may not use the socket '%s'; ask as its owner, as root, or in its group", c->socket);
         default:
                 return PROBLEM(-error, "cannot connect to the supervisor at '%s': %s", c->socket, strerror(error));
         }
 }
 
-/* A full queue makes a non-blocking connect() fail with EAGAIN, and there is nothing to poll for: so this one may block, for
- * as long as the send timeout says. */
+/* A full queue makes a non-blocking connect() fail with EAGAIN, and there is nothing to poll for: so this one may
+ * block, for as long as the send timeout says. */
 static int call_connect(Call *c)
 {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -112,7 +113,8 @@ static int call_send(Call *c, const TextBuffer *text)
                 if (errno == EPIPE)
                         return 0;
                 if (errno != EAGAIN && errno != EINTR)
-                        return PROBLEM(-errno, "cannot write to the supervisor at '%s': %s", c->socket, strerror(errno));
+                        return PROBLEM(
+                                -errno, "cannot write to the supervisor at '%s': %s", c->socket, strerror(errno));
                 r = wait_for(c, POLLOUT);
                 if (r < 0)
                         return r;
@@ -136,7 +138,8 @@ static int call_read(Call *c, HttpReply *reply, size_t body_max)
                 return PROBLEM(-errno, "cannot read from the supervisor at '%s': %s", c->socket, strerror(errno));
         r = n > 0 ? http_reply_feed(reply, piece, (size_t)n, body_max, &why) : http_reply_end(reply, &why);
         if (r == -ENOMEM)
-                return PROBLEM(r, "there is not enough memory for the answer of the supervisor at '%s'", c->socket);
+                return PROBLEM(
+                        r, "there is not enough memory for the answer of the supervisor at '%s'", c->socket);
         if (r < 0)
                 return PROBLEM(-EPROTO, "what answers at '%s' is no zksup: %s", c->socket, why);
         return n > 0 && reply->state != HTTP_REPLY_DONE;
@@ -150,8 +153,8 @@ static int call_begin(Call *c, const char *method, const char *path, const char 
 
         if (body && !json)
                 return PROBLEM(-ENOMEM, "there is not enough memory for the request");
-        text_buffer_printf(&text, "%s %s HTTP/1.1\r\nHost: localhost\r\nAccept: %s\r\nConnection: close\r\n", method, path,
-                accept);
+        text_buffer_printf(&text, "%s %s HTTP/1.1\r\nHost: localhost\r\nAccept: %s\r\nConnection: close\r\n",
+                method, path, accept);
         if (json)
                 text_buffer_printf(&text, "Content-Type: application/json\r\n");
         if (json || strcmp(method, "POST") == 0)
@@ -172,8 +175,8 @@ static int take_json(Call *c, HttpReply *reply, json_t **out)
         *out = json_loadb(reply->body.data ? reply->body.data : "", reply->body.len, JSON_DECODE_ANY, &error);
         if (*out)
                 return 0;
-        return PROBLEM(-EPROTO, "the supervisor at '%s' answers with JSON that is none: line %d: %s", c->socket, error.line,
-                error.text);
+        return PROBLEM(-EPROTO, "the supervisor at '%s' answers with JSON that is none: line %d: %s", c->socket,
+                error.line, error.text);
 }
 
 void api_reply_deinit(ApiReply *reply)
@@ -182,8 +185,8 @@ void api_reply_deinit(ApiReply *reply)
         *reply = (ApiReply){0};
 }
 
-int api_request(const char *socket, const char *method, const char *path, const json_t *body, uint64_t timeout_usec,
-        ApiReply *out, char *problem, size_t problem_size)
+int api_request(const char *socket, const char *method, const char *path, const json_t *body,
+        uint64_t timeout_usec, ApiReply *out, char *problem, size_t problem_size)
 {
         __attribute__((cleanup(call_deinit_cleanup))) Call c = {.socket = socket,
                 .fd = -1,
@@ -226,7 +229,8 @@ static int on_event(Stream *s)
                 return 0;
         json = json_loadb(s->data.data, s->data.len, JSON_DECODE_ANY, &error);
         if (!json)
-                return PROBLEM(-EPROTO, "the supervisor at '%s' sends an event that is no JSON: %s", c->socket, error.text);
+                return PROBLEM(-EPROTO, "the supervisor at '%s' sends an event that is no JSON: %s", c->socket,
+                        error.text);
         s->stopped = !s->handler(s->userdata, s->name[0] ? s->name : "message", json);
         json_decref(json);
         s->data.len = 0;
@@ -280,8 +284,8 @@ static int listen_problem(Call *c, HttpReply *reply)
         if (text)
                 snprintf(c->problem, c->problem_size, "%s", text);
         else
-                snprintf(c->problem, c->problem_size, "the supervisor at '%s' does not tell events: status %u", c->socket,
-                        reply->status);
+                snprintf(c->problem, c->problem_size, "the supervisor at '%s' does not tell events: status %u",
+                        c->socket, reply->status);
         json_decref(json);
         return reply->status == 403 ? -EACCES : -EPROTO;
 }
@@ -314,6 +318,7 @@ int api_listen(const char *socket, uint64_t timeout_usec, ApiEventHandler handle
                 return r < 0 ? r : 0;
         if (reply.status != 200)
                 return listen_problem(&c, &reply);
-        snprintf(problem, problem_size, "the supervisor at '%s' has ended, or has dropped a listener that was too slow", socket);
+        snprintf(problem, problem_size,
+                "the supervisor at '%s' has ended, or has dropped a listener that was too slow", socket);
         return -ECONNRESET;
 }

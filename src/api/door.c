@@ -1,15 +1,15 @@
 /* One listening socket: who may come in, how many at once, and the library's turn on our loop.
  *
- * Connections are accepted here and given to the library: so a stranger is refused before a byte of theirs is read, and
- * a newcomer finds a place by closing the connection that has been longest without a request. A thousand slow ones
- * therefore delay nobody who asks properly.
+ * Connections are accepted here and given to the library: so a stranger is refused before a byte of theirs is
+ * read, and a newcomer finds a place by closing the connection that has been longest without a request. A thousand
+ * slow ones therefore delay nobody who asks properly.
  *
- * The library watches its sockets with an edge-triggered epoll of its own. Whatever it has left over after a turn it
- * says with a timeout of 0 in MHD_get_timeout(), not on that descriptor; and without a listening socket of its own it
- * has no way to say that a connection was resumed. Hence door_wake().
+ * The library watches its sockets with an edge-triggered epoll of its own. Whatever it has left over after a turn
+ * it says with a timeout of 0 in MHD_get_timeout(), not on that descriptor; and without a listening socket of its
+ * own it has no way to say that a connection was resumed. Hence door_wake().
  *
- * It may overlook the end of a half-closed connection that came together with data: such a one idles until its time is
- * over, or its place is wanted. */
+ * It may overlook the end of a half-closed connection that came together with data: such a one idles until its
+ * time is over, or its place is wanted. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,14 +99,16 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
         }
 }
 
-/* Closes one connection to make room, one that is used as MOST says at most. The library notices by the end of its input. */
+/* Closes one connection to make room, one that is used as MOST says at most. The library notices by the end of its
+ * input. */
 static bool evict(Door *door, enum ConnectionUse most)
 {
         for (enum ConnectionUse use = CONNECTION_IDLE; use <= most; use++)
                 list_for_each(it, &door->connections) {
                         Connection *c = list_entry(it, Connection, link);
 
-                        if (c->use != use || c->since == door->turns) /* whose request has not been looked at yet */
+                        /* Since this turn: its request has not been looked at yet. */
+                        if (c->use != use || c->since == door->turns)
                                 continue;
                         (void)shutdown(c->fd, SHUT_RDWR);
                         c->use = CONNECTION_WAITING; /* goes by itself now */
@@ -149,7 +151,8 @@ static void let_in(Door *door, int fd, const struct sockaddr *address, socklen_t
                 log_debug("a connection to the control interface is refused: %s", strerror(errno));
 }
 
-/* The listening socket stays readable while there is no descriptor to accept with; so it is left alone for a moment. */
+/* The listening socket stays readable while there is no descriptor to accept with; so it is left alone for a
+ * moment. */
 static void pause_accepting(Door *door)
 {
         (void)evict(door, CONNECTION_SENDING);
@@ -214,9 +217,11 @@ static unsigned connection_limit(void)
 static int start_daemon(Door *door)
 {
         door->limit = connection_limit();
-        door->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+        /* clang-format off */
+        door->daemon = MHD_start_daemon(
+                MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
                 0, NULL, NULL, request_on_data, door,
-                MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL,
+                MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL, /* first, for what the others say */
                 MHD_OPTION_CONNECTION_LIMIT, door->limit + 1,
                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_PER_CONNECTION,
                 MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
@@ -226,12 +231,14 @@ static int start_daemon(Door *door)
                 MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
                 MHD_OPTION_STRICT_FOR_CLIENT, 1,
                 MHD_OPTION_END);
+        /* clang-format on */
         return door->daemon ? 0 : -ENOMEM;
 }
 
 static int add_timer(Door *door, sd_event_source **source, sd_event_time_handler_t handler)
 {
-        int r = sd_event_add_time(door->api->event, source, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, handler, door);
+        int r = sd_event_add_time(
+                door->api->event, source, CLOCK_MONOTONIC, 0, TIMER_ACCURACY_USEC, handler, door);
 
         if (r >= 0)
                 r = sd_event_source_set_enabled(*source, SD_EVENT_OFF);

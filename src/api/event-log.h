@@ -1,8 +1,8 @@
-/* What happened lately, for those who listen: each event is kept once, however many listen, and forgotten when all have
- * had it. Whoever is so slow that the log has forgotten what comes next for them learns just that. No I/O.
+/* What happened lately, for those who listen: each event is kept once, however many listen, and forgotten when all
+ * have had it. Whoever is so slow that the log has forgotten what comes next for them learns just that. No I/O.
  *
- * Invariant: at most EVENT_LOG_BYTES_MAX bytes and EVENT_LOG_MAX events are kept, besides the one that each listener
- * is being sent. */
+ * Invariant: at most EVENT_LOG_BYTES_MAX bytes and EVENT_LOG_MAX events are kept, besides the one that each
+ * listener is being sent. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,6 @@
-/* Server-sent events (HTML, "Server-sent events"): who listens, what they are sent, and when they are awake. A listener
- * that has had everything is a suspended connection; the library asks for more only after it is resumed. */
+/* Server-sent events (HTML, "Server-sent events"): who listens, what they are sent, and when they are awake. A
+ * listener that has had everything is a suspended connection; the library asks for more only after it is resumed.
+ */
 #include <errno.h>
 #include <string.h>
 #include "api/listener.h"
@@ -48,7 +49,8 @@ static Event *next_event(Listener *listener)
                 return NULL;
         if (listener->next < log->first) {
                 listener->ending = true;
-                return event_new("overflow", "{\"error\":\"events were lost: this listener was too slow; ask for the state anew\"}");
+                return event_new("overflow",
+                        "{\"error\":\"events were lost: this listener was too slow; ask for the state anew\"}");
         }
         if (listener->next < log->next)
                 return event_log_get(log, listener->next++);
@@ -119,8 +121,8 @@ static int start_heartbeat(Api *api)
 
         if (api->heartbeat)
                 return 0;
-        r = sd_event_add_time_relative(api->event, &api->heartbeat, CLOCK_MONOTONIC, HEARTBEAT_USEC, USEC_PER_SEC,
-                on_heartbeat, api);
+        r = sd_event_add_time_relative(
+                api->event, &api->heartbeat, CLOCK_MONOTONIC, HEARTBEAT_USEC, USEC_PER_SEC, on_heartbeat, api);
         return r < 0 ? r : sd_event_source_set_priority(api->heartbeat, SERVER_PRIORITY);
 }
 
@@ -150,7 +152,8 @@ struct MHD_Response *events_listen(Api *api, struct MHD_Connection *connection)
         listener->current = make_hello(api);
         list_append(&api->listeners, &listener->link);
         api->n_listeners++;
-        response = listener->current ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read, listener, on_end)
+        response = listener->current ? MHD_create_response_from_callback(
+                                               MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read, listener, on_end)
                                      : NULL;
         if (!response)
                 on_end(listener);

@@ -1,5 +1,6 @@
 /* The reply to one HTTP/1.1 request (RFC 9112), as its bytes come in: status, headers, and a body by length, in
- * chunks, or up to the end of the connection. Pure; what it keeps is bounded. Interim replies (1xx) are skipped. */
+ * chunks, or up to the end of the connection. Pure; what it keeps is bounded. Interim replies (1xx) are skipped.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -35,8 +36,8 @@ typedef struct HttpReply {
 void http_reply_init(HttpReply *reply, bool head);
 void http_reply_deinit(HttpReply *reply);
 
-/* Takes LEN bytes. Returns 0, or -EPROTO with the reason in PROBLEM, -EMSGSIZE if BODY grows beyond BODY_MAX, -ENOMEM.
- * What follows the reply's end is not looked at. */
+/* Takes LEN bytes. Returns 0, or -EPROTO with the reason in PROBLEM, -EMSGSIZE if BODY grows beyond BODY_MAX,
+ * -ENOMEM. What follows the reply's end is not looked at. */
 int http_reply_feed(HttpReply *reply, const char *data, size_t len, size_t body_max, const char **problem);
 /* The connection has ended. Returns 0 if the reply is whole, else -EPROTO. */
 int http_reply_end(HttpReply *reply, const char **problem);

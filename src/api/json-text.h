@@ -1,5 +1,5 @@
-/* JSON written straight into a text, without a tree in between: a thousand units take a few milliseconds less that way,
- * and the loop has them. Reading is jansson's. Strings that are no UTF-8 (a command line may hold anything)
+/* JSON written straight into a text, without a tree in between: a thousand units take a few milliseconds less that
+ * way, and the loop has them. Reading is jansson's. Strings that are no UTF-8 (a command line may hold anything)
  * come out with U+FFFD in place of what is wrong, so the text is always JSON (RFC 8259). */
 #pragma once
 
@@ -7,7 +7,8 @@
 #include <stdint.h>
 #include "util/text.h"
 
-/* Zero-initialised but for OUT. Members are comma-separated by themselves; KEY is NULL in arrays and at the top. */
+/* Zero-initialised but for OUT. Members are comma-separated by themselves; KEY is NULL in arrays and at the top.
+ */
 typedef struct JsonText {
         TextBuffer *out;
         bool comma;

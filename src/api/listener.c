@@ -115,7 +115,8 @@ int listener_unix(const char *path, gid_t gid, char *problem, size_t problem_siz
         int r;
 
         if (strlen(path) >= sizeof(address.sun_path))
-                return PROBLEM(-ENAMETOOLONG, "socket '%s': its path is longer than %zu bytes; choose a shorter one", path,
+                return PROBLEM(-ENAMETOOLONG,
+                        "socket '%s': its path is longer than %zu bytes; choose a shorter one", path,
                         sizeof(address.sun_path) - 1);
         strcpy(address.sun_path, path);
         r = make_directory(path, &directory);
@@ -126,9 +127,11 @@ int listener_unix(const char *path, gid_t gid, char *problem, size_t problem_siz
                 return PROBLEM(lock, "socket '%s': cannot lock its directory: %s", path, strerror(-lock));
         r = remove_dead(&address);
         if (r == -EADDRINUSE)
-                return PROBLEM(r, "socket '%s': another supervisor listens there; stop it, or choose another path", path);
+                return PROBLEM(
+                        r, "socket '%s': another supervisor listens there; stop it, or choose another path", path);
         if (r == -EEXIST)
-                return PROBLEM(r, "socket '%s': there is something else of that name; remove it, or choose another path",
+                return PROBLEM(r,
+                        "socket '%s': there is something else of that name; remove it, or choose another path",
                         path);
         if (r == 0)
                 r = bind_unix(&address, gid);
@@ -177,7 +180,8 @@ static int bind_tcp(const struct addrinfo *info)
 
 int listener_tcp(const char *address, char *problem, size_t problem_size)
 {
-        struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+        struct addrinfo hints = {
+                .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
         struct addrinfo *info = NULL;
         char host[64], port[8];
         uint64_t number;
@@ -191,7 +195,8 @@ int listener_tcp(const char *address, char *problem, size_t problem_size)
         r = bind_tcp(info);
         freeaddrinfo(info);
         if (r < 0)
-                return PROBLEM(r, "cannot listen on %s: %s; choose another address or port", address, strerror(-r));
+                return PROBLEM(
+                        r, "cannot listen on %s: %s; choose another address or port", address, strerror(-r));
         return r;
 }
 
@@ -208,8 +213,8 @@ int listener_find_group(const char *group, gid_t *gid, char *problem, size_t pro
         }
         r = getgrnam_r(group, &entry, buf, sizeof(buf), &found);
         if (!found)
-                return PROBLEM(r ? -r : -ENOENT, "there is no group '%s' that could use the socket; make it, or name another",
-                        group);
+                return PROBLEM(r ? -r : -ENOENT,
+                        "there is no group '%s' that could use the socket; make it, or name another", group);
         *gid = found->gr_gid;
         return 0;
 }

@@ -46,7 +46,8 @@ static void comment(MetricText *text, const char *word, const char *rest)
         put(text, "\n");
 }
 
-void metric_text_family(MetricText *text, const char *name, enum MetricType type, const char *unit, const char *help)
+void metric_text_family(
+        MetricText *text, const char *name, enum MetricType type, const char *unit, const char *help)
 {
         text->family = name;
         text->type = type;

@@ -29,32 +29,35 @@ typedef struct Field {
 
 #define AT(member) offsetof(SnapshotUnit, member)
 static const Field unit_fields[] = {
-        {"zksup_unit_wedged", METRIC_GAUGE, NULL, "Whether its processes cannot be killed.", FIELD_BOOL, AT(wedged), ALWAYS},
+        {"zksup_unit_wedged", METRIC_GAUGE, NULL, "Whether its processes cannot be killed.", FIELD_BOOL,
+                AT(wedged), ALWAYS},
         {"zksup_unit_ready", METRIC_GAUGE, NULL, "Whether it is ready.", FIELD_BOOL, AT(ready), ALWAYS},
-        {"zksup_unit_suspended", METRIC_GAUGE, NULL, "Whether its holds are not confirmed at the moment.", FIELD_BOOL,
-                AT(suspended), ALWAYS},
-        {"zksup_unit_frozen", METRIC_GAUGE, NULL, "Whether its processes are frozen meanwhile.", FIELD_BOOL, AT(frozen),
+        {"zksup_unit_suspended", METRIC_GAUGE, NULL, "Whether its holds are not confirmed at the moment.",
+                FIELD_BOOL, AT(suspended), ALWAYS},
+        {"zksup_unit_frozen", METRIC_GAUGE, NULL, "Whether its processes are frozen meanwhile.", FIELD_BOOL,
+                AT(frozen), ALWAYS},
+        {"zksup_unit_starts", METRIC_COUNTER, NULL, "How often its command was started.", FIELD_U64, AT(starts),
                 ALWAYS},
-        {"zksup_unit_starts", METRIC_COUNTER, NULL, "How often its command was started.", FIELD_U64, AT(starts), ALWAYS},
-        {"zksup_unit_restarts", METRIC_COUNTER, NULL, "How often it was started again after it had ended.", FIELD_U64,
-                AT(restarts), ALWAYS},
-        {"zksup_unit_failures", METRIC_COUNTER, NULL, "How often its command failed.", FIELD_U64, AT(failures), ALWAYS},
-        {"zksup_unit_hold_losses", METRIC_COUNTER, NULL, "How often it lost what it held, and was stopped for that.",
-                FIELD_U64, AT(hold_losses), ALWAYS},
+        {"zksup_unit_restarts", METRIC_COUNTER, NULL, "How often it was started again after it had ended.",
+                FIELD_U64, AT(restarts), ALWAYS},
+        {"zksup_unit_failures", METRIC_COUNTER, NULL, "How often its command failed.", FIELD_U64, AT(failures),
+                ALWAYS},
+        {"zksup_unit_hold_losses", METRIC_COUNTER, NULL,
+                "How often it lost what it held, and was stopped for that.", FIELD_U64, AT(hold_losses), ALWAYS},
         {"zksup_unit_hand_overs", METRIC_COUNTER, NULL, "How often it took over what another had held.", FIELD_U64,
                 AT(hand_overs), ALWAYS},
-        {"zksup_unit_log_lines_dropped", METRIC_COUNTER, NULL, "Lines of its output that could not be kept.", FIELD_U64,
-                AT(lines_dropped), ALWAYS},
+        {"zksup_unit_log_lines_dropped", METRIC_COUNTER, NULL, "Lines of its output that could not be kept.",
+                FIELD_U64, AT(lines_dropped), ALWAYS},
         {"zksup_unit_sequence", METRIC_GAUGE, NULL, "The sequence number that it holds.", FIELD_U64, AT(sequence),
                 AT(has_sequence)},
         {"zksup_unit_exit_status", METRIC_GAUGE, NULL, "Exit status of its last run.", FIELD_INT, AT(status),
                 AT(has_status)},
-        {"zksup_unit_lease_remaining_seconds", METRIC_GAUGE, "seconds", "For how long what it holds is provably its own.",
-                FIELD_USEC, AT(lease_left_usec), AT(has_lease)},
-        {"zksup_unit_state_change_time_seconds", METRIC_GAUGE, "seconds", "Since when it is in its state, Unix time.",
-                FIELD_TIME, AT(since_usec), ALWAYS},
-        {"zksup_unit_start_time_seconds", METRIC_GAUGE, "seconds", "When its command was started, Unix time.", FIELD_TIME,
-                AT(started_usec), ALWAYS},
+        {"zksup_unit_lease_remaining_seconds", METRIC_GAUGE, "seconds",
+                "For how long what it holds is provably its own.", FIELD_USEC, AT(lease_left_usec), AT(has_lease)},
+        {"zksup_unit_state_change_time_seconds", METRIC_GAUGE, "seconds",
+                "Since when it is in its state, Unix time.", FIELD_TIME, AT(since_usec), ALWAYS},
+        {"zksup_unit_start_time_seconds", METRIC_GAUGE, "seconds", "When its command was started, Unix time.",
+                FIELD_TIME, AT(started_usec), ALWAYS},
 };
 #undef AT
 
@@ -64,15 +67,18 @@ static const Field session_fields[] = {
                 FIELD_TIME, AT(timeout_usec), ALWAYS},
         {"zksup_session_lease_seconds", METRIC_GAUGE, "seconds", "For how long a renewal proves what is held.",
                 FIELD_TIME, AT(lease_usec), ALWAYS},
-        {"zksup_session_attaches", METRIC_COUNTER, NULL, "How often the session was attached to a server.", FIELD_U64,
-                AT(attaches), ALWAYS},
-        {"zksup_session_cuts", METRIC_COUNTER, NULL, "How often it lost its connection.", FIELD_U64, AT(cuts), ALWAYS},
+        {"zksup_session_attaches", METRIC_COUNTER, NULL, "How often the session was attached to a server.",
+                FIELD_U64, AT(attaches), ALWAYS},
+        {"zksup_session_cuts", METRIC_COUNTER, NULL, "How often it lost its connection.", FIELD_U64, AT(cuts),
+                ALWAYS},
         {"zksup_session_expiries", METRIC_COUNTER, NULL, "How often a session ended against our will.", FIELD_U64,
                 AT(expiries), ALWAYS},
         {"zksup_sessions", METRIC_COUNTER, NULL, "Sessions so far.", FIELD_U64, AT(sessions), ALWAYS},
-        {"zksup_session_requests", METRIC_COUNTER, NULL, "Requests sent to the ensemble.", FIELD_U64, AT(requests), ALWAYS},
+        {"zksup_session_requests", METRIC_COUNTER, NULL, "Requests sent to the ensemble.", FIELD_U64, AT(requests),
+                ALWAYS},
         {"zksup_session_replies", METRIC_COUNTER, NULL, "Replies that came.", FIELD_U64, AT(replies), ALWAYS},
-        {"zksup_session_replies_lost", METRIC_COUNTER, NULL, "Requests whose reply was lost.", FIELD_U64, AT(unknown), ALWAYS},
+        {"zksup_session_replies_lost", METRIC_COUNTER, NULL, "Requests whose reply was lost.", FIELD_U64,
+                AT(unknown), ALWAYS},
         {"zksup_session_renew_latency_last_seconds", METRIC_GAUGE, "seconds", "How long the last renewal took.",
                 FIELD_SECONDS, AT(renew_latency_seconds), AT(has_renew_latency)},
         {"zksup_session_renew_latency_max_seconds", METRIC_GAUGE, "seconds", "How long the slowest renewal took.",
@@ -82,15 +88,16 @@ static const Field session_fields[] = {
 
 #define AT(member) offsetof(MetricsProcess, member)
 static const Field process_fields[] = {
-        {"process_cpu_seconds", METRIC_COUNTER, "seconds", "CPU time of the supervisor.", FIELD_USEC, AT(cpu_usec), ALWAYS},
+        {"process_cpu_seconds", METRIC_COUNTER, "seconds", "CPU time of the supervisor.", FIELD_USEC, AT(cpu_usec),
+                ALWAYS},
         {"process_resident_memory_bytes", METRIC_GAUGE, "bytes", "Resident memory of the supervisor.", FIELD_U64,
                 AT(resident_bytes), ALWAYS},
         {"process_virtual_memory_bytes", METRIC_GAUGE, "bytes", "Virtual memory of the supervisor.", FIELD_U64,
                 AT(virtual_bytes), ALWAYS},
-        {"process_open_fds", METRIC_GAUGE, NULL, "Open descriptors of the supervisor.", FIELD_U64, AT(open_descriptors),
-                ALWAYS},
-        {"process_max_fds", METRIC_GAUGE, NULL, "Most descriptors that it may have.", FIELD_U64, AT(most_descriptors),
-                ALWAYS},
+        {"process_open_fds", METRIC_GAUGE, NULL, "Open descriptors of the supervisor.", FIELD_U64,
+                AT(open_descriptors), ALWAYS},
+        {"process_max_fds", METRIC_GAUGE, NULL, "Most descriptors that it may have.", FIELD_U64,
+                AT(most_descriptors), ALWAYS},
 };
 #undef AT
 
@@ -98,13 +105,16 @@ typedef struct State {
         const char *name, *label;
 } State;
 
-#define STATE(name) {name, "state=\"" name "\""}
+#define STATE(name)                                                                                               \
+        {                                                                                                         \
+                name, "state=\"" name "\""                                                                        \
+        }
 /* As in unit/unit-names.c, which this directory cannot see; a test compares them. */
-static const State unit_states[] = {STATE("down"), STATE("guard"), STATE("gate"), STATE("starting"), STATE("running"),
-        STATE("ready"), STATE("stopping"), STATE("killing"), STATE("backoff"), STATE("holding"), STATE("releasing"),
-        STATE("failed"), STATE("finished")};
-static const State session_states[] = {STATE("connecting"), STATE("attached"), STATE("suspended"), STATE("closing"),
-        STATE("closed")};
+static const State unit_states[] = {STATE("down"), STATE("guard"), STATE("gate"), STATE("starting"),
+        STATE("running"), STATE("ready"), STATE("stopping"), STATE("killing"), STATE("backoff"), STATE("holding"),
+        STATE("releasing"), STATE("failed"), STATE("finished")};
+static const State session_states[] = {
+        STATE("connecting"), STATE("attached"), STATE("suspended"), STATE("closing"), STATE("closed")};
 #undef STATE
 
 /* The labels of every unit, escaped once. */
@@ -215,7 +225,8 @@ static void put_states(MetricText *text, const char *labels, const State *states
 
 static void put_unit_states(Page *page)
 {
-        metric_text_family(&page->text, "zksup_unit_state", METRIC_GAUGE, NULL, "1 for the state that the unit is in.");
+        metric_text_family(
+                &page->text, "zksup_unit_state", METRIC_GAUGE, NULL, "1 for the state that the unit is in.");
         for (size_t i = 0; i < page->snapshot->n_units; i++)
                 put_states(&page->text, label(page, i), unit_states, ARRAY_SIZE(unit_states),
                         page->snapshot->units[i].state);
@@ -334,7 +345,8 @@ static void put_supervisor(MetricText *text, const Snapshot *s)
 
 static void put_session(MetricText *text, const SnapshotSession *s)
 {
-        metric_text_family(text, "zksup_session_state", METRIC_GAUGE, NULL, "1 for the state that the session is in.");
+        metric_text_family(
+                text, "zksup_session_state", METRIC_GAUGE, NULL, "1 for the state that the session is in.");
         put_states(text, NULL, session_states, ARRAY_SIZE(session_states), s->state);
         put_fields(text, session_fields, ARRAY_SIZE(session_fields), s);
         metric_text_family(text, "zksup_session_renew_latency_seconds", METRIC_SUMMARY, "seconds",
@@ -387,7 +399,8 @@ bool metrics_wants_openmetrics(const char *accept)
         for (char *range = strtok_r(copy, ",", &save); range; range = strtok_r(NULL, ",", &save)) {
                 range += strspn(range, " \t");
                 if (strncmp(range, "application/openmetrics-text", 28) == 0 &&
-                        (!strstr(range, "version=") || strstr(range, "version=1.") || strstr(range, "version=0.0.1")))
+                        (!strstr(range, "version=") || strstr(range, "version=1.") ||
+                                strstr(range, "version=0.0.1")))
                         openmetrics = MAX(openmetrics, quality(range));
                 else if (strncmp(range, "text/plain", 10) == 0)
                         text = MAX(text, quality(range));

@@ -1,5 +1,5 @@
-/* A snapshot as metrics: OpenMetrics 1.0 text, or Prometheus' older text format 0.0.4 for who asks for that; names and
- * labels are the same in both. Pure but for metrics_process_read(). man/zksup-api.5.scd lists them. */
+/* A snapshot as metrics: OpenMetrics 1.0 text, or Prometheus' older text format 0.0.4 for who asks for that; names
+ * and labels are the same in both. Pure but for metrics_process_read(). man/zksup-api.5.scd lists them. */
 #pragma once
 
 #include <stdbool.h>

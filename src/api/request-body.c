@@ -29,10 +29,8 @@ static int load(const char *body, size_t len, const char *name, json_t **out, ch
                 return REFUSE("the body is no JSON: line %d, column %d: %s", error.line, error.column, error.text);
         if (!json_is_object(json))
                 return REFUSE("the body is no JSON object; write {} or leave it away");
-        json_object_foreach(json, key, value)
-                if (!name || strcmp(key, name) != 0)
-                        return REFUSE("the body has a member '%.100s' that is not known here; known: %s", key,
-                                name ? name : "none");
+        json_object_foreach(json, key, value) if (!name || strcmp(key, name) != 0) return REFUSE(
+                "the body has a member '%.100s' that is not known here; known: %s", key, name ? name : "none");
         *out = TAKE(json);
         return 0;
 }

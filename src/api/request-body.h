@@ -1,5 +1,5 @@
-/* The bodies of commands: JSON, read by jansson, every member known and of its type. Each returns 0, or the status to
- * answer with and a sentence in PROBLEM. */
+/* The bodies of commands: JSON, read by jansson, every member known and of its type. Each returns 0, or the status
+ * to answer with and a sentence in PROBLEM. */
 #pragma once
 
 #include <stddef.h>

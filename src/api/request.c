@@ -1,5 +1,6 @@
-/* One request: from the library's callbacks to the router and back. The library calls request_on_data() when the head is
- * there, for every piece of the body, and when all of it is there; a suspended one again when it is resumed. */
+/* One request: from the library's callbacks to the router and back. The library calls request_on_data() when the
+ * head is there, for every piece of the body, and when all of it is there; a suspended one again when it is
+ * resumed. */
 #include <errno.h>
 #include <string.h>
 #include "api/metrics.h"
@@ -63,8 +64,8 @@ void *request_on_target(void *userdata, const char *target, struct MHD_Connectio
         return request;
 }
 
-void request_on_completed(void *userdata, struct MHD_Connection *connection, void **context,
-        enum MHD_RequestTerminationCode code)
+void request_on_completed(
+        void *userdata, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code)
 {
         Request *request = *context;
         Door *door = userdata;
@@ -109,8 +110,8 @@ static struct MHD_Response *make_response(Api *api, RouterReply *reply)
         body->len = reply->body.len;
         body->data = text_buffer_take(&reply->body);
         api->answers_bytes += body->len;
-        response = body->data ? MHD_create_response_from_buffer_with_free_callback_cls(body->len, body->data,
-                                        on_body_sent, body)
+        response = body->data ? MHD_create_response_from_buffer_with_free_callback_cls(
+                                        body->len, body->data, on_body_sent, body)
                               : NULL;
         if (!response) {
                 on_body_sent(body);
@@ -125,8 +126,8 @@ static struct MHD_Response *make_response(Api *api, RouterReply *reply)
         return response;
 }
 
-static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned status,
-        struct MHD_Response *response)
+static enum MHD_Result send_response(
+        struct MHD_Connection *connection, unsigned status, struct MHD_Response *response)
 {
         set_use(connection, CONNECTION_SENDING);
         return MHD_queue_response(connection, status, response);
@@ -160,13 +161,14 @@ void request_forget_cache(Door *door)
 
 static bool is_cached(const Door *door, const RouterRequest *r)
 {
-        return door->cache.response && strcmp(r->method, "GET") == 0 && strcmp(r->target, door->cache.target) == 0 &&
-                metrics_wants_openmetrics(r->accept) == door->cache.openmetrics;
+        return door->cache.response && strcmp(r->method, "GET") == 0 &&
+               strcmp(r->target, door->cache.target) == 0 &&
+               metrics_wants_openmetrics(r->accept) == door->cache.openmetrics;
 }
 
 /* Sends a large answer, and remembers it for the rest of this turn. */
-static enum MHD_Result send_cached(Request *request, struct MHD_Connection *connection, const RouterRequest *r,
-        RouterReply *reply)
+static enum MHD_Result send_cached(
+        Request *request, struct MHD_Connection *connection, const RouterRequest *r, RouterReply *reply)
 {
         AnswerCache *cache = &request->door->cache;
         struct MHD_Response *response = make_response(request->door->api, reply);
@@ -270,7 +272,8 @@ static enum MHD_Result refuse_length(Request *request, struct MHD_Connection *co
 /* The head is there. What announces too long a body is refused before it is sent. */
 static enum MHD_Result begin(Request *request, struct MHD_Connection *connection)
 {
-        const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+        const char *length =
+                MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
         uint64_t n;
 
         request->begun = true;
@@ -279,8 +282,8 @@ static enum MHD_Result begin(Request *request, struct MHD_Connection *connection
         return MHD_YES;
 }
 
-enum MHD_Result request_on_data(void *userdata, struct MHD_Connection *connection, const char *url, const char *method,
-        const char *version, const char *upload, size_t *upload_size, void **context)
+enum MHD_Result request_on_data(void *userdata, struct MHD_Connection *connection, const char *url,
+        const char *method, const char *version, const char *upload, size_t *upload_size, void **context)
 {
         Request *request = *context;
 

@@ -23,7 +23,7 @@ static bool waits_for_schedule(const SnapshotUnit *unit)
 static bool is_ready(const SnapshotUnit *unit)
 {
         return strcmp(unit->want, "up") != 0 || unit->ready || strcmp(unit->state, "finished") == 0 ||
-                (strcmp(unit->state, "gate") == 0 && waits_for_schedule(unit));
+               (strcmp(unit->state, "gate") == 0 && waits_for_schedule(unit));
 }
 
 static void text_problem(Router *r, unsigned status, const char *text)

@@ -123,7 +123,8 @@ void router_no_such_unit(Router *r, const char *name)
 {
         char problem[ROUTER_PROBLEM_MAX];
 
-        snprintf(problem, sizeof(problem), "there is no unit '%.200s'; 'zksup status' lists those there are", name);
+        snprintf(
+                problem, sizeof(problem), "there is no unit '%.200s'; 'zksup status' lists those there are", name);
         router_refuse(r->reply, 404, problem);
 }
 
@@ -230,8 +231,8 @@ static void command(Router *r, const char *name, enum ApiCommand command)
         if (!is_post(r) || !router_parameters_are(r, NULL))
                 return;
         if (command == API_SIGNAL) {
-                int status = request_body_read_signal(r->request->body, r->request->len, &signal, problem,
-                        sizeof(problem));
+                int status = request_body_read_signal(
+                        r->request->body, r->request->len, &signal, problem, sizeof(problem));
 
                 if (status) {
                         router_refuse(r->reply, status, problem);

@@ -1,6 +1,6 @@
-/* From a request to what is answered, without a socket: the method, the target and the body go in, a status and a body
- * come out, and what is to be done is done through ApiOps. The target is taken as it was sent: percent-encoding is
- * decoded here, once, per component, so that no byte of a name is taken for a slash.
+/* From a request to what is answered, without a socket: the method, the target and the body go in, a status and a
+ * body come out, and what is to be done is done through ApiOps. The target is taken as it was sent:
+ * percent-encoding is decoded here, once, per component, so that no byte of a name is taken for a slash.
  *
  * Strict on purpose: a parameter or a member that is not known is an error (400), never passed over, so that a
  * mistyped word does not do something else than was meant. */

@@ -1,5 +1,6 @@
-/* The parts of the server: a door for each listening socket, its connections, the requests on them, and the listeners
- * to events. Owned from top to bottom; libmicrohttpd calls us only from within door_run() and door_deinit(). */
+/* The parts of the server: a door for each listening socket, its connections, the requests on them, and the
+ * listeners to events. Owned from top to bottom; libmicrohttpd calls us only from within door_run() and
+ * door_deinit(). */
 #pragma once
 
 #include <microhttpd.h>
@@ -29,7 +30,7 @@ typedef struct Door {
         struct MHD_Daemon *daemon;
         sd_event_source *accept, *pause, *epoll, *timer, *again;
         ListLink connections; /* the one longest without a request first */
-        ListLink answers; /* that are to come later */
+        ListLink answers;     /* that are to come later */
         unsigned n_connections, limit;
         uint64_t turns; /* of the library */
         AnswerCache cache;
@@ -39,7 +40,7 @@ struct Api {
         sd_event *event;
         const ApiOps *ops;
         void *userdata;
-        gid_t gid; /* may use the Unix socket; LISTENER_NO_GROUP */
+        gid_t gid;  /* may use the Unix socket; LISTENER_NO_GROUP */
         char *path; /* of the Unix socket if its file is ours to remove, with its device and inode */
         uint64_t device, inode;
         bool kept;
@@ -66,7 +67,8 @@ typedef struct Connection {
 
 /* door.c */
 int door_init(Door *door, Api *api, int fd, bool is_control);
-/* A connection of it was resumed: the library is to have a turn. Every MHD_resume_connection() is followed by it. */
+/* A connection of it was resumed: the library is to have a turn. Every MHD_resume_connection() is followed by it.
+ */
 void door_wake(Door *door);
 /* Closes all connections, and the listening socket. */
 void door_deinit(Door *door);
@@ -75,8 +77,8 @@ void door_deinit(Door *door);
 void *request_on_target(void *door, const char *target, struct MHD_Connection *connection);
 enum MHD_Result request_on_data(void *door, struct MHD_Connection *connection, const char *url, const char *method,
         const char *version, const char *upload, size_t *upload_size, void **request);
-void request_on_completed(void *door, struct MHD_Connection *connection, void **request,
-        enum MHD_RequestTerminationCode code);
+void request_on_completed(
+        void *door, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode code);
 void request_forget_cache(Door *door);
 /* Lets those that wait for a later answer end without one. */
 void request_resume_all(Door *door);

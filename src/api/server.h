@@ -6,7 +6,8 @@
  *   POST /v1/units/NAME/{start,stop,restart,signal,step-down}   body: none, {} or {"signal": "HUP"}
  *   POST /v1/reload /v1/reexec /v1/stop
  *   GET  /v1/events          server-sent events: one "unit", "session" or "reload" event a change
- * and on TCP, only GET: /sequence (of the only unit with a number, or ?unit=NAME), /healthz, /readyz, /metrics.
+ * and on TCP, only GET: /sequence (of the only unit with a number, or ?unit=NAME), /healthz, /readyz[?unit=NAME],
+ * /metrics. zksup-api(5) is the specification.
  *
  * Errors are {"error": "what; remedy"} with 400, 403, 404, 405, 409, 413, 500, 503.
  *
@@ -51,7 +52,8 @@ typedef struct ApiOps {
         int (*stop)(void *userdata, char *problem, size_t problem_size); /* the supervisor itself */
         int (*log)(void *userdata, const char *unit, size_t lines, TextBuffer *text, char *problem,
                 size_t problem_size);
-        void (*log_source)(void *userdata, const char *unit, ApiLogSource *source); /* may be NULL; after a log() that went well */
+        /* May be NULL; after a log() that went well. */
+        void (*log_source)(void *userdata, const char *unit, ApiLogSource *source);
         /* Reads the cluster from the znodes; api_answer_json() or api_answer_problem() follows, once, later. */
         void (*cluster)(void *userdata, ApiAnswer *answer);
 } ApiOps;

@@ -10,7 +10,8 @@ static int hex(char c)
         return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes %HH in place; PLUS: '+' is a blank, as in queries. Returns whether it is well-formed and holds no NUL. */
+/* Decodes %HH in place; PLUS: '+' is a blank, as in queries. Returns whether it is well-formed and holds no NUL.
+ */
 static bool decode(char *text, bool plus)
 {
         char *to = text;

@@ -1,4 +1,4 @@
-"""The test server of the control interface (tests/unit/api/api-server.c) and how to talk to it, properly and otherwise."""
+"""The test server of the control interface (tests/unit/api/api-server.c), and how to talk to it, properly or not."""
 
 import contextlib
 import os
@@ -25,7 +25,8 @@ class ApiServer:
         self.socket = self.directory / "run" / "zksup.sock"
         self.process = subprocess.Popen(
             [PROGRAM, str(self.socket), listen, str(units), *([group] if group else [])],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | env)  # fmt: skip
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=os.environ | env)  # fmt: skip
         line = self.process.stdout.readline()
         assert line.startswith("ready "), (line, self.process.communicate())
         self.port = int(line.split()[1])

@@ -1,5 +1,5 @@
-"""A strict reader of the OpenMetrics 1.0 text format, written from its specification: whatever a MUST forbids is an error
-(Problem, with the line), so that what it accepts is conformant.
+"""A strict reader of the OpenMetrics 1.0 text format, written from its specification: whatever a MUST forbids is an
+error (Problem, with the line), so that what it accepts is conformant.
 
 parse(text) returns {family name: Family}."""
 
@@ -8,7 +8,11 @@ import re
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = r"[a-zA-Z_][a-zA-Z0-9_]*"
-NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:[iI][nN][fF](?:[iI][nN][iI][tT][yY])?)|[nN][aA][nN]"
+NUMBER = (
+    r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+    r"|[+-]?(?:[iI][nN][fF](?:[iI][nN][iI][tT][yY])?)|[nN][aA][nN]"
+)
+CANONICAL = re.compile(r"-?[0-9]+\.[0-9]+(?:e[+-]?[0-9]+)?|-?[0-9](?:\.[0-9]+)?e[+-]?[0-9]+")
 SAMPLE = re.compile(rf"({NAME})(\{{.*\}})? ({NUMBER})(?: ({NUMBER}))?")
 METADATA = re.compile(rf"# (TYPE|UNIT|HELP) ({NAME}) ?(.*)", re.DOTALL)
 LABEL_PAIR = re.compile(rf'({LABEL})="((?:[^"\\\n]|\\[\\"n])*)"')
@@ -113,7 +117,7 @@ class Reader:
             for suffix in SUFFIXES[self.current.type]:
                 if name == self.current.name + suffix:
                     return self.current
-            if name.startswith(self.current.name) and name in (self.current.name + s for l in SUFFIXES.values() for s in l):
+            if name in {self.current.name + suffix for known in SUFFIXES.values() for suffix in known}:
                 raise Problem(f"{name} is no sample of a {self.current.type}")
         return self.begin(name)
 
@@ -166,7 +170,7 @@ def check_sample(family, sample):
         bound = sample.labels.get("le")
         if bound is None:
             raise Problem(f"a bucket of {family.name} without le")
-        if bound != "+Inf" and not re.fullmatch(r"-?[0-9]+\.[0-9]+(?:e[+-]?[0-9]+)?|-?[0-9](?:\.[0-9]+)?e[+-]?[0-9]+", bound):
+        if bound != "+Inf" and not CANONICAL.fullmatch(bound):
             raise Problem(f'le="{bound}" is not canonical')
     if family.type == "summary" and suffix == "" and not 0 <= float(sample.labels.get("quantile", "2")) <= 1:
         raise Problem(f"{family.name}: a quantile that is none")

@@ -56,7 +56,9 @@ BAD = {
     "a label without quotes": ('{version="1"}', "{version=1}"),
     "a name that is none": ("g -1", "1g -1"),
     "a sample twice": ('d{d="off"} 0', 'd{d="on"} 1'),
-    "samples that are not together": ('a_total{x="2",y=""} 2.5', 'a_total{x="2",y=""} 2.5\na_created{x="1",y="\\\\\\"\\n"} 1'),
+    "samples that are not together": (
+        'a_total{x="2",y=""} 2.5',
+        'a_total{x="2",y=""} 2.5\na_created{x="1",y="\\\\\\"\\n"} 1'),
     "no last bucket": ('b_seconds_bucket{le="+Inf"} 4\n', ""),
     "buckets out of order": ('le="0.1"', 'le="2.0"'),
     "buckets that do not accumulate": ('{le="0.1"} 1', '{le="0.1"} 2'),

@@ -1,6 +1,7 @@
 /* Requests to the control interface, in this process: the input is a method, a target and a body, each ended by a
- * newline but the last; a leading '-' goes to the public listener. Whatever comes, the answer is one that is documented,
- * and JSON where it says so. A leading '<' feeds the rest to the reader of replies instead, in two halves. */
+ * newline but the last; a leading '-' goes to the public listener. Whatever comes, the answer is one that is
+ * documented, and JSON where it says so. A leading '<' feeds the rest to the reader of replies instead, in two
+ * halves. */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,12 +12,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define CHECK(x)                                                                                             \
-        do {                                                                                                 \
-                if (!(x)) {                                                                                  \
-                        fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                              \
-                        abort();                                                                             \
-                }                                                                                            \
+#define CHECK(x)                                                                                                  \
+        do {                                                                                                      \
+                if (!(x)) {                                                                                       \
+                        fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                   \
+                        abort();                                                                                  \
+                }                                                                                                 \
         } while (0)
 
 /* Linked without the server: nobody listens here. */
@@ -79,7 +80,10 @@ static void route(const char *p, const char *end)
         CLEANUP_STRING method = take_line((p += public, &p), end);
         CLEANUP_STRING target = take_line(&p, end);
         CLEANUP_STRING body = malloc((size_t)(end - p) + 1); /* exact: the sanitizer sees one byte too many */
-        RouterRequest request = {.method = method, .target = target, .body = body, .len = (size_t)(end - p),
+        RouterRequest request = {.method = method,
+                .target = target,
+                .body = body,
+                .len = (size_t)(end - p),
                 .accept = public ? body : NULL};
 
         memcpy(body, p, request.len);

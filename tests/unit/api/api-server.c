@@ -1,7 +1,7 @@
-/* A server of the control interface with made-up units, for tests of its manners: api-server SOCKET [LISTEN [UNITS [GROUP]]].
- * Prints "ready PORT" when it listens. Every 10 ms it looks at the clock, as a lease would, and how late the worst
- * look was is printed at the end, and for SIGUSR1: "late USEC memory KIB". SIGUSR2: every unit changes. It ends when its standard
- * input ends or with POST /v1/stop. */
+/* A server of the control interface with made-up units, for tests of its manners: api-server SOCKET [LISTEN [UNITS
+ * [GROUP]]]. Prints "ready PORT" when it listens. Every 10 ms it looks at the clock, as a lease would, and how
+ * late the worst look was is printed at the end, and for SIGUSR1: "late USEC memory KIB". SIGUSR2: every unit
+ * changes. It ends when its standard input ends or with POST /v1/stop. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

@@ -24,8 +24,8 @@ static SnapshotUnit *find(FakeManager *m, const char *name)
         return NULL;
 }
 
-static int on_command(void *userdata, const char *unit, enum ApiCommand command, int signal, char *problem,
-        size_t problem_size)
+static int on_command(
+        void *userdata, const char *unit, enum ApiCommand command, int signal, char *problem, size_t problem_size)
 {
         static const char *const names[] = {"start", "stop", "restart", "signal", "step-down"};
         FakeManager *m = userdata;
@@ -36,7 +36,8 @@ static int on_command(void *userdata, const char *unit, enum ApiCommand command,
                 return -ENOENT;
         }
         if (command == API_STEP_DOWN && !u->role) {
-                snprintf(problem, problem_size, "unit '%s' leads nothing; step-down is for units with a leadership", unit);
+                snprintf(problem, problem_size,
+                        "unit '%s' leads nothing; step-down is for units with a leadership", unit);
                 return -EOPNOTSUPP;
         }
         snprintf(m->last, sizeof(m->last), "%s %s %d", names[command], unit, signal);
@@ -70,7 +71,8 @@ static int on_stop(void *userdata, char *problem, size_t problem_size)
         return 0;
 }
 
-static int on_log(void *userdata, const char *unit, size_t lines, TextBuffer *text, char *problem, size_t problem_size)
+static int on_log(
+        void *userdata, const char *unit, size_t lines, TextBuffer *text, char *problem, size_t problem_size)
 {
         if (!find(userdata, unit)) {
                 snprintf(problem, problem_size, "there is no unit '%s'", unit);
@@ -127,7 +129,10 @@ static void init_unit(SnapshotUnit *u, size_t i, const char *name)
                 .restarts = 1,
                 .waits = {[2] = 2},
                 .waits_sum_seconds = 1.5,
-                .gates = {{.kind = "number", .name = "web", .state = waits ? "waiting" : "open", .text = "number 7",
+                .gates = {{.kind = "number",
+                        .name = "web",
+                        .state = waits ? "waiting" : "open",
+                        .text = "number 7",
                         .token = waits ? 0 : INT64_C(4611686018427387905)}},
                 .n_gates = 1,
                 .has_sequence = !waits,

@@ -1,5 +1,5 @@
-/* Units that are only numbers in an array, behind the ApiOps of the control interface: for tests of the server, the router
- * and the metrics. Commands change what the snapshot says, and leave a line in LAST. */
+/* Units that are only numbers in an array, behind the ApiOps of the control interface: for tests of the server,
+ * the router and the metrics. Commands change what the snapshot says, and leave a line in LAST. */
 #pragma once
 
 #include "api/server.h"
@@ -8,13 +8,13 @@ typedef struct FakeManager {
         Snapshot snapshot;
         SnapshotUnit *units;
         char (*names)[32];
-        char last[256];       /* "signal unit-0 1" */
-        bool stopped;         /* POST /v1/stop came */
-        bool bad_file;        /* the next reload fails */
-        bool keep_cluster;    /* leaves /v1/cluster unanswered: ANSWER */
+        char last[256];    /* "signal unit-0 1" */
+        bool stopped;      /* POST /v1/stop came */
+        bool bad_file;     /* the next reload fails */
+        bool keep_cluster; /* leaves /v1/cluster unanswered: ANSWER */
         ApiAnswer *answer;
-        unsigned snapshots;   /* how often one was made */
-        Api *api;             /* to tell what has changed; may be NULL */
+        unsigned snapshots; /* how often one was made */
+        Api *api;           /* to tell what has changed; may be NULL */
 } FakeManager;
 
 extern const ApiOps fake_manager_ops;

@@ -42,9 +42,11 @@ static void replies_are_read_wherever_they_are_cut(void **state)
                 const char *text, *body;
         } cases[] = {
                 {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloX", "hello"},
-                {"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nhe\r\n03\r\nllo\r\n0\r\nTrailer: x\r\n\r\n", "hello"},
+                {"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nhe\r\n03\r\nllo\r\n0\r\nTrailer: x\r\n\r\n",
+                        "hello"},
                 {"HTTP/1.0 200 OK\n\nhello", "hello"},
-                {"HTTP/1.1 100 Continue\r\nX: y\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length:\t5 \r\n\r\nhello", "hello"},
+                {"HTTP/1.1 100 Continue\r\nX: y\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length:\t5 \r\n\r\nhello",
+                        "hello"},
                 {"HTTP/1.1 204 No Content\r\n\r\n", NULL},
                 {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", NULL},
         };
@@ -65,10 +67,12 @@ static void replies_are_read_wherever_they_are_cut(void **state)
 
 static void what_is_no_reply_is_refused_with_the_reason(void **state)
 {
-        static const char *const wrong[] = {"", "SSH-2.0-x\r\n", "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 600 OK\r\n\r\n",
-                "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
-                "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
-                "HTTP/1.1 200 OK\r\n folded\r\n\r\n", "HTTP/1.1 200 OK\r\n: x\r\n\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+        static const char *const wrong[] = {"", "SSH-2.0-x\r\n", "HTTP/1.1 20 OK\r\n\r\n",
+                "HTTP/1.1 600 OK\r\n\r\n", "HTTP/1.1 200 OK\r\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+                "HTTP/1.1 200 OK\r\n folded\r\n\r\n", "HTTP/1.1 200 OK\r\n: x\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhello",
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n",
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"};
@@ -249,18 +253,20 @@ static void who_does_not_answer_is_named(void **state)
         ApiReply reply;
 
         snprintf(silent, sizeof(silent), "%s.silent", path);
-        assert_int_equal(api_request(silent, "GET", "/v1/units", NULL, TIMEOUT, &reply, problem, sizeof(problem)), -ENOENT);
+        assert_int_equal(
+                api_request(silent, "GET", "/v1/units", NULL, TIMEOUT, &reply, problem, sizeof(problem)), -ENOENT);
         assert_non_null(strstr(problem, "no supervisor listens at"));
         strcpy(address.sun_path, silent);
         assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
         assert_int_equal(api_request(silent, "GET", "/v1/units", NULL, TIMEOUT, &reply, problem, sizeof(problem)),
                 -ECONNREFUSED);
         assert_int_equal(listen(fd, 1), 0);
-        assert_int_equal(api_request(silent, "GET", "/v1/units", NULL, 50000, &reply, problem, sizeof(problem)), -ETIMEDOUT);
+        assert_int_equal(api_request(silent, "GET", "/v1/units", NULL, 50000, &reply, problem, sizeof(problem)),
+                -ETIMEDOUT);
         assert_non_null(strstr(problem, "does not answer in time"));
         for (int i = 0; i < 3; i++) /* also with a full queue, where connecting itself waits */
-                assert_int_equal(
-                        api_request(silent, "GET", "/", NULL, 50000, &reply, problem, sizeof(problem)), -ETIMEDOUT);
+                assert_int_equal(api_request(silent, "GET", "/", NULL, 50000, &reply, problem, sizeof(problem)),
+                        -ETIMEDOUT);
         close(fd);
         assert_int_equal(unlink(silent), 0);
 }

@@ -60,8 +60,9 @@ static void json_strings_are_utf8_whatever_they_are_made_of(void **state)
         JsonText j = {.out = &out};
 
         json_text_string(&j, NULL, "a\"\\/\n\t\x01\x7f");
-        json_text_string(&j, NULL, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");            /* well-formed */
-        json_text_string(&j, NULL, "\xc0\xaf|\xe0\x80\x80|\xed\xa0\x80|\xf5|\xf0\x9f"); /* overlong, surrogate, cut short */
+        json_text_string(&j, NULL, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"); /* well-formed */
+        json_text_string(
+                &j, NULL, "\xc0\xaf|\xe0\x80\x80|\xed\xa0\x80|\xf5|\xf0\x9f"); /* overlong, surrogate, cut short */
         json_text_bytes(&j, NULL, "a\0b", 3);
         assert_text(&out,
                 "\"a\\\"\\\\/\\n\\t\\u0001\\u007f\",\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\","
@@ -105,7 +106,8 @@ static void every_state_of_a_unit_is_a_metric(void **state)
 
                 manager.units[0].state = unit_state_to_string((enum UnitState)s);
                 metrics_render(&out, &manager.snapshot, &process, true);
-                snprintf(line, sizeof(line), "zksup_unit_state{unit=\"unit-0\",state=\"%s\"} 1\n", manager.units[0].state);
+                snprintf(line, sizeof(line), "zksup_unit_state{unit=\"unit-0\",state=\"%s\"} 1\n",
+                        manager.units[0].state);
                 assert_non_null(strstr(out.data, line));
                 text_buffer_deinit(&out);
         }
@@ -132,8 +134,8 @@ static void a_target_is_taken_apart(void **state)
 
 static void a_target_that_is_wrong_is_refused(void **state)
 {
-        static const char *const wrong[] = {"", "v1", "*", "http://x/v1", "/%", "/%4", "/%4x", "/%00", "/a?b=%zz", "/a?b&b",
-                "/1/2/3/4/5/6", "/?1&2&3&4&5"};
+        static const char *const wrong[] = {"", "v1", "*", "http://x/v1", "/%", "/%4", "/%4x", "/%00", "/a?b=%zz",
+                "/a?b&b", "/1/2/3/4/5/6", "/?1&2&3&4&5"};
         char too_long[TARGET_MAX + 2];
         Target t;
 
