@@ -200,7 +200,13 @@ static void op_cluster(void *userdata, ApiAnswer *answer)
 
 void daemon_drop_readings(Daemon *daemon)
 {
-        list_for_each_safe(link, &daemon->readings) free_reading(list_entry(link, Reading, link));
+        list_for_each_safe(link, &daemon->readings)
+        {
+                Reading *reading = list_entry(link, Reading, link);
+
+                api_answer_problem(reading->answer, -ESHUTDOWN, "zksup is stopping");
+                free_reading(reading);
+        }
 }
 
 const ApiOps daemon_ops = {.snapshot = op_snapshot,

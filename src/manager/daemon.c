@@ -199,7 +199,7 @@ static void on_unit(Daemon *daemon, const ManagerNews *news)
         FleetUnit *u = news->unit_userdata;
         SnapshotUnit snapshot = {0};
 
-        if (news->unit_news->kind == UNIT_NEWS_FINISHED)
+        if (u->leaving || u->rebuild)
                 fleet_look(u->fleet);
         if (daemon->api) {
                 daemon_unit_snapshot(u, &snapshot);

@@ -151,7 +151,7 @@ static int on_look(sd_event_source *source, void *userdata)
         {
                 FleetUnit *u = list_entry(link, FleetUnit, link);
 
-                if ((!u->leaving && !u->rebuild) || (u->unit && !unit_is_at_rest(u->unit)))
+                if ((!u->leaving && !u->rebuild) || (u->unit && !unit_leaves_nothing(u->unit)))
                         continue;
                 if (u->leaving) {
                         drop(u);

@@ -2,7 +2,7 @@
  * which compares by title.
  *
  * Invariants: a unit that a reload leaves alone is not touched at all; one that has to be made anew is freed only once it is at
- * rest, and its successor is made after that, so that the two never hold anything beside each other; whether a unit
+ * rest and the ensemble has said that none of its znodes is left, and its successor is made after that, so that the two never hold anything beside each other; whether a unit
  * is wanted up is an administrator's decision that a reload keeps. */
 #pragma once
 
@@ -53,5 +53,5 @@ int fleet_restart(FleetUnit *unit, char *problem, size_t problem_size);
 int fleet_signal(FleetUnit *unit, int signal, char *problem, size_t problem_size);
 int fleet_step_down(FleetUnit *unit, char *problem, size_t problem_size);
 
-/* To be called when a unit has finished: what waits for its rest is done soon. */
+/* To be called when a unit has finished or changed: what waits for that is done soon. */
 void fleet_look(Fleet *fleet);
