@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,6 +151,13 @@ static void check_gates(const RawSection *section, const SchemaDraft *d, Raw *ra
                                 "unit '%s': %s has no effect on a service of systemd; set it in %s or remove it", u->name,
                                 s->name, u->systemd_unit);
         }
+        for (size_t i = 0; i < 2; i++) {
+                const RawSetting *s = raw_find(section, i ? "no-wait" : "wait");
+
+                if (s && !u->pool && !u->lead && !u->lock)
+                        problems_add(&raw->problems, s->file, s->line,
+                                "unit '%s': %s has no effect without pool, lead or lock; set one or remove it", u->name, s->name);
+        }
         if (u->cron && !raw_find(section, "schedule"))
                 problems_add(&raw->problems, section->file, raw_find(section, "cron")->line,
                         "unit '%s': cron has no schedule; write schedule = \"0 3 * * *\", say", u->name);
@@ -257,6 +265,20 @@ static int join_environment(SchemaDraft *d, Arena *arena)
         return 0;
 }
 
+/* What says how a process runs is said in the service's own unit file. Such settings in the defaults are for the other
+ * units, and not for the program that starts and stops the service. */
+static void forget_process(SchemaDraft *d)
+{
+        ConfigUnit *u = &d->unit;
+
+        u->child = CHILD_CONFIG_DEFAULT;
+        d->environment = d->environment_files = NULL;
+        u->out = u->err = (OutputConfig){.kind = setting_own_output()};
+        u->contain = CONTAIN_AUTO;
+        u->standby = NULL;
+        u->policy.stop_signal = SIGTERM;
+}
+
 static void conclude(const Check *c, SchemaDraft *d)
 {
         ConfigUnit *u = &d->unit;
@@ -272,6 +294,8 @@ static void conclude(const Check *c, SchemaDraft *d)
                 u->policy.hold_min_usec = 0;
         if (d->no_wait)
                 u->wait_usec = 0;
+        if (u->systemd_unit)
+                forget_process(d);
         if (u->systemd_unit && !origin(c->section, c->defaults, "ready"))
                 u->readiness.kind = READINESS_NOTIFY; /* what starts the service says so when it is active */
         u->policy.await_ready = u->readiness.kind != READINESS_NONE;

@@ -1,5 +1,7 @@
 """zksup check: a file alone, and with --connect whether this host and the ensemble are fit for it."""
 
+import pathlib
+
 import pytest
 from kazoo.security import make_acl
 from zk_server import free_ports, start_ensemble
@@ -63,6 +65,13 @@ def test_what_this_host_does_not_have_is_told(check, text, told):
     status, _, err = check(text)
     assert status == FAILURE
     assert err.startswith(told) and err.count("\n") == 1
+
+
+def test_the_example_of_a_site_is_right(run_zksup):
+    example = pathlib.Path(__file__).resolve().parents[2] / "examples" / "site.conf"
+    process = run_zksup("check", "-c", example, connect=None)
+    assert process.wait() == 0, process.err
+    assert process.out.endswith("site.conf: 3 units\n")
 
 
 def test_a_file_that_is_not_there_is_told(run_zksup, tmp_path):

@@ -126,7 +126,9 @@ static void all_defaults(TextBuffer *text, const char *gate)
 
                 if (s->place != SCHEMA_DEFAULTS || !s->by_default || (s->needs && !strstr(gate, s->needs)))
                         continue;
-                if (strcmp(s->name, "restart") == 0 && strstr(gate, "cron"))
+                if ((strcmp(s->name, "restart") == 0 || text_has_suffix(s->name, "wait")) && strstr(gate, "cron"))
+                        continue;
+                if (text_has_suffix(s->name, "wait") && !*gate)
                         continue;
                 text_buffer_printf(text, "%s = %s\n", s->name, s->by_default);
         }

@@ -160,6 +160,23 @@ static void a_service_is_ready_when_systemd_says_so(void **state)
         assert_int_equal(c->units[1]->readiness.kind, READINESS_NONE);
 }
 
+static void defaults_about_processes_are_not_for_services(void **state)
+{
+        CLEANUP(config_free) Config *c = good("defaults { user = app environment = 'A=1' standby = x contain = pidns stop-signal = INT\n"
+                                              " stdout = 'file:/x' nice = 3 limits = 'nofile=3' hook-timeout = 3s }\n"
+                                              "unit a { systemd-unit = a.service lead = l }\nunit b { command = x lead = l }");
+        const ConfigUnit *a = c->units[0], *b = c->units[1];
+
+        assert_null(a->child.user);
+        assert_null(a->child.environment);
+        assert_null(a->standby);
+        assert_true(a->child.n_limits == 0 && !a->child.has_nice && a->contain == CONTAIN_AUTO);
+        assert_true(a->policy.stop_signal == SIGTERM && a->out.kind != OUTPUT_FILE);
+        assert_true(a->hook_timeout_usec == 3 * USEC_PER_SEC);
+        assert_string_equal(b->child.user, "app");
+        assert_true(b->standby && b->child.environment && b->policy.stop_signal == SIGINT);
+}
+
 static void a_unit_outlives_its_file(void **state)
 {
         Config *c = good("unit a { command = 'x y' lock = l }");
@@ -285,6 +302,7 @@ static void what_does_not_fit_together_is_told_at_its_line(void **state)
         bad("unit a { command = x lock = l\n shared = yes slots = 2 }", "t:2: unit 'a': only one of shared, exclusive and slots\n");
         bad("unit a { command = x lock = l wait = 1s\n no-wait = yes }", "t:2: unit 'a': only one of wait and no-wait\n");
         bad("unit a { command = x\n on-won = y }", "t:2: unit 'a': on-won has no effect without lead; set lead or remove it\n");
+        bad("unit a { command = x\n wait = 1s }", "t:2: unit 'a': wait has no effect without pool, lead or lock; set one or remove it\n");
         bad("unit a { command = x lead = l\n hook-timeout = 2h }", "t:2: unit 'a': hook-timeout must be from 1ms to 1h\n");
         bad("unit a { command = x\n cron = c }", "t:2: unit 'a': cron has no schedule; write schedule = \"0 3 * * *\", say\n");
         bad("unit a { command = x cron = c schedule = @daily\n restart = never }", "t:2: unit 'a': restart has no effect with cron; remove it\n");
@@ -393,6 +411,7 @@ int main(void)
                 cmocka_unit_test(defaults_are_for_units_that_do_not_say_otherwise),
                 cmocka_unit_test(a_unit_with_restart_never_does_not_ask_again_for_a_lost_hold),
                 cmocka_unit_test(a_service_is_ready_when_systemd_says_so),
+                cmocka_unit_test(defaults_about_processes_are_not_for_services),
                 cmocka_unit_test(a_unit_outlives_its_file),
                 cmocka_unit_test(the_environment_is_put_in_where_it_is_expected_and_nowhere_else),
                 cmocka_unit_test(a_variable_that_is_not_set_is_a_mistake),
