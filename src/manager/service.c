@@ -69,7 +69,7 @@ static void stop_if_active(sd_bus *bus, const char *name, const char *path)
                 log_warning("%s: cannot stop it: %s", name, problem);
 }
 
-static char *ask_systemd(const char *name)
+static char *ask_systemd(const char *name, bool held)
 {
         CLEANUP(sd_bus_flush_close_unref) sd_bus *bus = NULL;
         CLEANUP_STRING path = NULL;
@@ -87,7 +87,8 @@ static char *ask_systemd(const char *name)
                 log_warning("%s: systemd does not say where it runs: %s", name, strerror(-r));
                 return NULL;
         }
-        stop_if_active(bus, name, path);
+        if (!held)
+                stop_if_active(bus, name, path);
         if (!*slice) /* it is not loaded: there is no such service, or it is masked */
                 return NULL;
         root = hierarchy_root(bus);
@@ -104,9 +105,9 @@ static char *usual_group(const char *name)
         return slice ? service_name_group(name, slice) : NULL;
 }
 
-int service_init(Service *s, const char *name)
+int service_init(Service *s, const char *name, bool held)
 {
-        CLEANUP_STRING group = ask_systemd(name);
+        CLEANUP_STRING group = ask_systemd(name, held);
         char **argv = s->argv;
         int r;
 

@@ -8,6 +8,7 @@
  * dead, and kills it after 10 seconds. */
 #pragma once
 
+#include <stdbool.h>
 #include "util/macros.h"
 
 typedef struct Service {
@@ -16,11 +17,12 @@ typedef struct Service {
         char *argv[6];
 } Service;
 
-/* Finds out where the service NAME runs, and asks systemd to stop it if it does. Waits for systemd, but not for the stop, and for half
- * a second at most; without an answer it is taken to be in the slice that services are in unless told otherwise, and the
- * program sees to it that it is. To be called whenever a guard is started, before the hold is asked for. NAME must stay. Returns
- * 0, -EOPNOTSUPP (no version 2 of control groups here), -ENXIO (no program zksup), -ENOMEM. */
-int service_init(Service *service, const char *name);
+/* Finds out where the service NAME runs, and asks systemd to stop it if it does, unless it is HELD: run under a
+ * guard that was there before us. Waits for systemd, but not for the stop, and for half a second at most; without an answer it
+ * is taken to be in the slice that services are in unless told otherwise, and the program sees to it that it is. To be
+ * called whenever a guard is started, before the hold is asked for, or taken over. NAME must stay. Returns 0,
+ * -EOPNOTSUPP (no version 2 of control groups here), -ENXIO (no program zksup), -ENOMEM. */
+int service_init(Service *service, const char *name, bool held);
 void service_deinit(Service *service);
 static inline void service_deinit_cleanup(Service *service)
 {

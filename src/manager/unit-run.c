@@ -161,7 +161,7 @@ void unit_run_spawn_guard(Unit *unit)
         config.pass_at = fds[0] >= 0 ? unit->config.readiness->fd : 0;
         streams_give(unit->config.streams, &config);
         unit->spawn = spawn_free(unit->spawn);
-        r = unit->config.service ? service_init(&service, unit->config.service) : 0;
+        r = unit->config.service ? service_init(&service, unit->config.service, false) : 0;
         if (unit->config.service) {
                 config.argv = service.argv;
                 config.kill_cgroup = service.group;
@@ -180,7 +180,7 @@ int unit_run_adopt_guard(Unit *unit, Saved *saved)
 {
         CLEANUP(service_deinit) Service service = {0};
         SpawnConfig config = {.name = unit->config.name, .blocked = unit->config.blocked, .ignored = unit->config.ignored};
-        int r = unit->config.service ? service_init(&service, unit->config.service) : 0;
+        int r = unit->config.service ? service_init(&service, unit->config.service, true) : 0;
 
         if (r < 0)
                 return r;
