@@ -217,6 +217,7 @@ static void cron_gate_free(Gate *gate)
         g->wall = sd_event_source_disable_unref(g->wall);
         g->wall_fd = fd_close(g->wall_fd);
         timer_deinit(&g->timer);
+        cron_deinit(&g->cron);
         free(g);
 }
 

@@ -594,3 +594,8 @@ int contend_init(Contend *c, const ContendConfig *config)
         parents_init(&c->parents);
         return parents_add(&c->parents, c->queue);
 }
+
+void contend_deinit(Contend *c)
+{
+        parents_deinit(&c->parents);
+}

@@ -124,8 +124,10 @@ typedef struct Contend {
         unsigned failures;
 } Contend;
 
-/* Returns 0, or -ENAMETOOLONG. */
+/* Returns 0, -ENAMETOOLONG or -ENOMEM. */
 int contend_init(Contend *contend, const ContendConfig *config);
+/* Also after an init that failed, and of zeros. */
+void contend_deinit(Contend *contend);
 
 /* Stands in line, at its end; news comes from later steps. Also while a contend_leave() is under way:
  * that is finished first. */

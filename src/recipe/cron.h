@@ -120,8 +120,9 @@ typedef struct Cron {
         Parents parents;
 } Cron;
 
-/* Returns 0, or -ENAMETOOLONG. */
+/* Returns 0, -ENAMETOOLONG or -ENOMEM. */
 int cron_init(Cron *cron, const CronConfig *config);
+void cron_deinit(Cron *cron);
 void cron_set_timing(Cron *cron, const Timing *timing);
 /* To be told before every step, and when the wall clock has been set. */
 void cron_set_clock(Cron *cron, int64_t realtime_minus_boottime_usec);

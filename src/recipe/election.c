@@ -119,13 +119,8 @@ static uint64_t election_deadline(const void *machine)
                        : when;
 }
 
-static void election_deinit(void *machine)
-{
-        free(machine);
-}
-
 const RecipeType election_recipe = {.name = "election",
-        .deinit = election_deinit,
+        .deinit = lock_deinit, /* the lock comes first */
         .set_timing = lock_set_timing,
         .step = election_step,
         .deadline = election_deadline,
@@ -168,7 +163,7 @@ int election_new(Election **out, const ElectionConfig *config)
         int r = e ? init(e, config) : -ENOMEM;
 
         if (r < 0) {
-                free(e);
+                lock_deinit(e);
                 return r;
         }
         *out = e;

@@ -8,15 +8,20 @@
 
 void janitor_init(Janitor *j, const char *pool, const char *records, uint64_t first, uint64_t pause_usec)
 {
-        *j = (Janitor){
-                .names = numbers_from_names, .first = first, .next_usec = USEC_INFINITY, .pause_usec = pause_usec};
-        snprintf(j->pool, sizeof(j->pool), "%s", pool);
-        snprintf(j->records, sizeof(j->records), "%s", records);
+        *j = (Janitor){.pool = pool,
+                .records = records,
+                .names = numbers_from_names,
+                .first = first,
+                .next_usec = USEC_INFINITY,
+                .pause_usec = pause_usec};
 }
 
 void janitor_deinit(Janitor *j)
 {
         numbers_deinit(&j->recorded);
+        free(j->sightings);
+        j->sightings = NULL;
+        j->n_sightings = j->room = 0;
 }
 
 void janitor_set_names(Janitor *j, JanitorNames names)
@@ -157,6 +162,26 @@ static Sighting *find_sighting(Janitor *j, uint64_t number)
         return NULL;
 }
 
+/* NULL: there are as many as can be looked at now. Without memory that is fewer. */
+static Sighting *add_sighting(Janitor *j, uint64_t number)
+{
+        Sighting *bigger;
+
+        if (j->n_sightings == j->room) {
+                size_t room = MIN(MAX(2 * j->room, (size_t)4), (size_t)JANITOR_SIGHTINGS_MAX);
+
+                if (room == j->room)
+                        return NULL;
+                bigger = reallocarray(j->sightings, room, sizeof(*bigger));
+                if (!bigger)
+                        return NULL;
+                j->sightings = bigger;
+                j->room = room;
+        }
+        j->sightings[j->n_sightings] = (Sighting){.number = number};
+        return &j->sightings[j->n_sightings++];
+}
+
 /* The recorded numbers that are LIVING, or those that are not. */
 static void add_sightings(Janitor *j, const Numbers *pool, bool living, size_t max)
 {
@@ -167,10 +192,8 @@ static void add_sightings(Janitor *j, const Numbers *pool, bool living, size_t m
                 if (numbers_has(pool, number) != living || (j->has_number && number == j->number))
                         continue;
                 sighting = find_sighting(j, number);
-                if (!sighting && j->n_sightings < JANITOR_SIGHTINGS_MAX) {
-                        sighting = &j->sightings[j->n_sightings++];
-                        *sighting = (Sighting){.number = number};
-                }
+                if (!sighting)
+                        sighting = add_sighting(j, number);
                 if (sighting)
                         sighting->living = living;
                 max--;
@@ -292,6 +315,7 @@ static void on_answer(Janitor *j, const Event *event, Effects *effects)
                 if (event->reply.outcome == OUTCOME_OK) {
                         j->state = JANITOR_ASLEEP;
                         j->n_sightings = 0;
+                        numbers_deinit(&j->recorded);
                         j->next_usec = USEC_INFINITY;
                 } else {
                         pause_before_lists(j, event->now_usec);
@@ -405,6 +429,7 @@ void janitor_step(Janitor *j, const Event *event, Effects *effects)
                 break;
         case EVENT_RELEASE:
                 j->state = JANITOR_OFF;
+                numbers_deinit(&j->recorded);
                 j->under_way = false;
                 j->next_usec = USEC_INFINITY;
                 break;

@@ -49,7 +49,7 @@ typedef struct Sighting {
 typedef int (*JanitorNames)(Numbers *numbers, const char *const *names, size_t n);
 
 typedef struct Janitor {
-        char pool[ZNODE_PATH_MAX], records[ZNODE_PATH_MAX];
+        const char *pool, *records;
         JanitorNames names;
         uint64_t first, number;
         bool has_number;
@@ -58,13 +58,14 @@ typedef struct Janitor {
         uint64_t next_usec, pause_usec;
         uint32_t tag;
         Numbers recorded;
-        Sighting sightings[JANITOR_SIGHTINGS_MAX];
-        size_t n_sightings, current;
+        Sighting *sightings;
+        size_t n_sightings, room, current; /* room: for sightings, grows up to the maximum */
         char path[ZNODE_PATH_MAX + 160], record_path[ZNODE_PATH_MAX + 32];
         Op ops[2];
         uint64_t removed; /* records removed, for statistics */
 } Janitor;
 
+/* The paths must stay. */
 void janitor_init(Janitor *janitor, const char *pool, const char *records, uint64_t first, uint64_t pause_usec);
 void janitor_deinit(Janitor *janitor);
 /* Where the children of the pool are not the numbers themselves. To be told once, after janitor_init(). */

@@ -69,6 +69,7 @@ int lock_init(Lock *lock, const LockNames *names, const Record *text);
 void lock_step(void *lock, const Event *event, Effects *effects);
 uint64_t lock_deadline(const void *lock);
 void lock_set_timing(void *lock, const Timing *timing);
+void lock_deinit(void *machine);
 Claim *lock_claim(void *lock);
 
 void lock_ask_enter(Lock *lock, enum LockState state, Effects *effects, const char *cause);

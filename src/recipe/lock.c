@@ -434,9 +434,14 @@ Claim *lock_claim(void *machine)
         return &((Lock *)machine)->claim;
 }
 
-static void lock_deinit(void *machine)
+void lock_deinit(void *machine)
 {
-        free(machine);
+        Lock *l = machine;
+
+        if (!l)
+                return;
+        contend_deinit(&l->contend);
+        free(l);
 }
 
 const RecipeType lock_recipe = {.name = "lock",
@@ -512,7 +517,7 @@ int lock_new(Lock **out, const LockConfig *config)
         int r = l ? init(l, config) : -ENOMEM;
 
         if (r < 0) {
-                free(l);
+                lock_deinit(l);
                 return r;
         }
         *out = l;

@@ -1,7 +1,7 @@
 #include "recipe/parents.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Steps below n are single paths: a leaf at first, anything when everything is made one by one. */
@@ -12,10 +12,18 @@ void parents_init(Parents *p)
         *p = (Parents){0};
 }
 
+void parents_deinit(Parents *p)
+{
+        for (size_t i = 0; i < p->n; i++)
+                free((char *)p->ops[i].path);
+        free(p->ops);
+        parents_init(p);
+}
+
 static bool has(const Parents *p, const char *path, size_t len)
 {
         for (size_t i = 0; i < p->n; i++)
-                if (strlen(p->paths[i]) == len && strncmp(p->paths[i], path, len) == 0)
+                if (strlen(p->ops[i].path) == len && strncmp(p->ops[i].path, path, len) == 0)
                         return true;
         return false;
 }
@@ -24,21 +32,24 @@ static bool has(const Parents *p, const char *path, size_t len)
 static int add(Parents *p, const char *path, size_t len, bool leaf)
 {
         size_t at = leaf ? p->n : p->n - p->n_leaves;
+        char *copy;
+        Op *ops;
 
         if (has(p, path, len))
                 return 0;
         if (len >= ZNODE_PATH_MAX || p->n == PARENTS_MAX)
                 return -ENAMETOOLONG;
-        for (size_t i = p->n; i > at; i--) {
-                strcpy(p->paths[i], p->paths[i - 1]);
-                p->ops[i] = p->ops[i - 1];
-        }
-        snprintf(p->paths[at], ZNODE_PATH_MAX, "%.*s", (int)len, path);
-        p->ops[at] = (Op){.kind = OP_CREATE, .mode = leaf ? CREATE_CONTAINER : CREATE_PERSISTENT};
+        ops = reallocarray(p->ops, p->n + 1, sizeof(*ops));
+        if (!ops)
+                return -ENOMEM;
+        p->ops = ops;
+        copy = strndup(path, len);
+        if (!copy)
+                return -ENOMEM;
+        memmove(ops + at + 1, ops + at, (p->n - at) * sizeof(*ops));
+        ops[at] = (Op){.kind = OP_CREATE, .path = copy, .mode = leaf ? CREATE_CONTAINER : CREATE_PERSISTENT};
         p->n++;
         p->n_leaves += leaf;
-        for (size_t i = 0; i < p->n; i++)
-                p->ops[i].path = p->paths[i];
         return 0;
 }
 
@@ -80,12 +91,12 @@ void parents_request(Parents *p, Request *request)
                 request->kind = REQUEST_MULTI;
                 request->ops = p->ops;
                 request->n_ops = first_leaf(p);
-                request->path = p->paths[0];
+                request->path = p->ops[0].path;
                 return;
         }
         request->kind = REQUEST_CREATE;
         request->mode = p->ops[p->step].mode;
-        request->path = p->paths[p->step];
+        request->path = p->ops[p->step].path;
 }
 
 bool parents_on_reply(Parents *p, enum Outcome outcome)
@@ -112,5 +123,5 @@ void parents_settled(Parents *p)
 
 const char *parents_path(const Parents *p)
 {
-        return p->paths[p->step == STEP_ALL ? 0 : p->step];
+        return p->ops[p->step == STEP_ALL ? 0 : p->step].path;
 }

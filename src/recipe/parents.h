@@ -18,8 +18,7 @@
 #define PARENTS_MAX 16
 
 typedef struct Parents {
-        char paths[PARENTS_MAX][ZNODE_PATH_MAX];
-        Op ops[PARENTS_MAX];
+        Op *ops; /* one for each, with its path; grows as they are added */
         size_t n, n_leaves, step;
         bool asked; /* since parents_settled() */
         bool thorough; /* one by one, whoever else is at it */
@@ -27,8 +26,9 @@ typedef struct Parents {
 } Parents;
 
 void parents_init(Parents *parents);
-/* Adds LEAF and what is above it. The parents above the leaf come before all leaves. Returns 0 or
- * -ENAMETOOLONG (too long, or too deep). */
+void parents_deinit(Parents *parents);
+/* Adds LEAF and what is above it. The parents above the leaf come before all leaves. Returns 0,
+ * -ENAMETOOLONG (too long, or too deep) or -ENOMEM. */
 int parents_add(Parents *parents, const char *leaf);
 /* Adds PATH and what is above it, none of them a container: for what is one for all names of a kind. */
 int parents_add_lasting(Parents *parents, const char *path);

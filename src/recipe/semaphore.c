@@ -41,6 +41,8 @@ static void semaphore_deinit(void *machine)
                 return;
         numbers_deinit(&s->recorded);
         janitor_deinit(&s->janitor);
+        contend_deinit(&s->leases);
+        contend_deinit(&s->locks);
         free(s);
 }
 

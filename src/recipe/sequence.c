@@ -138,6 +138,7 @@ static void on_claimed(Sequence *s, const Event *event, Effects *effects)
                 return;
         }
         sequence_ask_enter(s, SEQUENCE_HELD, effects, "claimed");
+        numbers_deinit(&s->dead); /* of a large pool, and read again when it is needed */
         effect = effects_append(effects, EFFECT_HELD);
         effect->held.number = s->number;
         effect->held.token = s->claim.token;
@@ -539,4 +540,5 @@ int sequence_init(Sequence *s, const SequenceConfig *config)
 void sequence_deinit(Sequence *s)
 {
         numbers_deinit(&s->dead);
+        parents_deinit(&s->parents);
 }

@@ -89,6 +89,7 @@ typedef struct Sequence {
 
 /* Returns 0, or -ENAMETOOLONG when root and pool together are too long or too deep for a path. */
 int sequence_init(Sequence *sequence, const SequenceConfig *config);
+/* Also after an init that failed. */
 void sequence_deinit(Sequence *sequence);
 /* To be told before ATTACHED is delivered, at every connect. */
 void sequence_set_timing(Sequence *sequence, const Timing *timing);

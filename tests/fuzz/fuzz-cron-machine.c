@@ -204,6 +204,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         feed(w, (Event){.kind = EVENT_START});
         while (w->left)
                 one(w);
+        cron_deinit(&w->cron);
         free(w);
         return 0;
 }

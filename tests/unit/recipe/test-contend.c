@@ -50,8 +50,14 @@ static Claim *stander_claim(void *machine)
         return &((Stander *)machine)->claim;
 }
 
+static void stander_deinit(void *machine)
+{
+        contend_deinit(&((Stander *)machine)->contend);
+        free(machine);
+}
+
 static const RecipeType stander_recipe = {
-        "stander", free, stander_set_timing, stander_step, stander_deadline, stander_claim};
+        "stander", stander_deinit, stander_set_timing, stander_step, stander_deadline, stander_claim};
 
 static Stander *stander(const Player *p)
 {
@@ -343,6 +349,7 @@ static void names_that_are_too_long_are_refused_at_once(void **state)
         assert_int_equal(
                 contend_init(c, &(ContendConfig){.queue = queue, .id = "i", .kind = "lock-", .data = ""}),
                 -ENAMETOOLONG);
+        contend_deinit(c);
         test_free(c);
 }
 

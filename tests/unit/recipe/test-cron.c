@@ -61,6 +61,8 @@ static int tear_down(void **state)
         Fixture *f = *state;
 
         zone_free(f->zone);
+        for (size_t i = 0; i < ARRAY_SIZE(f->actors); i++)
+                cron_deinit(&f->actors[i].cron);
         fake_deinit(&f->fake);
         test_free(f);
         return 0;
@@ -1055,6 +1057,7 @@ static void act(Fixture *f, Actor *a, size_t i, Random *random)
 
         if (!a->session) {
                 if (dice < 30) {
+                        cron_deinit(&a->cron);
                         *a = (Actor){.skew_usec = (int64_t)random_below(random, 4 * SEC) - 2 * (int64_t)SEC};
                         begin_with(f, i, (CronConfig){.rules.overlap = (enum CronOverlap)random_below(random, 3),
                                                  .timeout_usec = random_below(random, 2) ? USEC_INFINITY : 6 * SEC});

@@ -122,7 +122,7 @@ static void parents_are_made_leaves_first_then_what_is_above_then_one_by_one(voi
         assert_int_equal(parents_add(&p, "/z/sequence/p"), 0);
         assert_int_equal(parents_add(&p, "/z/record/sequence/p"), 0);
         assert_int_equal(p.n, 6);
-        assert_string_equal(p.paths[0], "/z");
+        assert_string_equal(p.ops[0].path, "/z");
         parents_begin(&p);
         parents_request(&p, &r);
         assert_int_equal(r.kind, REQUEST_CREATE);
@@ -158,6 +158,7 @@ static void parents_are_made_leaves_first_then_what_is_above_then_one_by_one(voi
         parents_request(&p, &r);
         assert_string_equal(r.path, "/z/sequence/p");
         assert_int_equal(parents_add(&p, "/1/2/3/4/5/6/7/8/9/10/11"), -ENAMETOOLONG);
+        parents_deinit(&p);
 }
 
 static void every_outcome_has_words(void **state)

@@ -752,8 +752,10 @@ static void a_pool_whose_name_does_not_fit_is_refused(void **state)
         name[599] = '\0';
         assert_int_equal(sequence_init(&s, &config), -ENAMETOOLONG);
         config.pool = "p";
+        sequence_deinit(&s);
         config.root = "/1/2/3/4/5/6/7/8/9/10/11/12/13/14";
         assert_int_equal(sequence_init(&s, &config), -ENAMETOOLONG);
+        sequence_deinit(&s);
 }
 
 static void every_state_has_words(void **state)
