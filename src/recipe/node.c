@@ -41,6 +41,7 @@ int node_init(Node *n, const NodeConfig *config)
 void node_deinit(Node *n)
 {
         free(n->data);
+        parents_deinit(&n->parents);
         *n = (Node){0};
 }
 
