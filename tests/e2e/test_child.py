@@ -118,3 +118,29 @@ def test_a_command_of_another_user_can_ask_and_is_not_deceived_by_a_dead_zksup(u
         status, said = ask(lease)
         assert status == 1 and "has ended" in said, said
     wait_for(lambda: not any(is_running(pid) for pid in children), 20, "the guards have ended them")
+
+
+def group_of(guard):
+    words = pathlib.Path(f"/proc/{guard}/cmdline").read_bytes().split(b"\0")
+    return pathlib.Path(words[words.index(b"--cgroup") + 1].decode()) if b"--cgroup" in words else None
+
+
+def test_a_job_goes_on_after_somebody_has_removed_its_control_group(up, public):
+    job = script(public, "job", f"echo ran >>{public}/runs\n")
+    daemon = up(unit("tick", f'command = {{"{job}"}}', 'cron = "t"', 'schedule = "@every 1s"'))
+    wait_for(lambda: lines_of(public / "runs"), 20, "it runs")
+    group = group_of(daemon.unit("tick")["guard_pid"])
+    if not group:
+        pytest.skip("no control group is to be had")
+
+    def removed():
+        try:
+            group.rmdir()
+        except OSError:
+            return False
+        return True
+
+    wait_for(removed, 20, "nothing is in the group")
+    daemon.zksup.wait_err(f"the control group {group} was removed")
+    runs = len(lines_of(public / "runs"))
+    wait_for(lambda: len(lines_of(public / "runs")) >= runs + 2, 20, f"it runs on: {daemon.zksup!r}")
