@@ -11,6 +11,7 @@
 
 #define RETRY_USEC (100 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC (10 * USEC_PER_SEC)
+#define GONE_PAUSE_USEC (2 * USEC_PER_SEC)
 
 const char *node_state_to_string(enum NodeState state)
 {
@@ -321,10 +322,11 @@ static void on_there(Node *n, const Event *event, Effects *effects)
                         enter(n, NODE_OUT, effects, "it has changed hands"); /* the creation will tell whose it is */
                 }
                 break;
-        case OUTCOME_NO_NODE:
+        case OUTCOME_NO_NODE: /* by hand: not at once, or whoever deletes the tree never comes to an end */
                 n->dirty = true;
                 n->maybe_made = false;
-                enter(n, NODE_OUT, effects, "it is gone");
+                enter(n, NODE_OUT, effects, "somebody has deleted it");
+                n->retry_usec = usec_add(event->now_usec, MAX(n->pause_usec, GONE_PAUSE_USEC));
                 break;
         case OUTCOME_DENIED:
         case OUTCOME_REFUSED:

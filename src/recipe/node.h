@@ -9,7 +9,8 @@
  *    +------+--+----> DROP       left by a former session of ours
  *
  * In a new session it is made anew. Data that is the same is not written; what differs is written at the earliest a pause
- * after the last time, and only the newest of it. Our own watch notices when it is deleted by hand.
+ * after the last time, and only the newest of it. Our own watch notices when it is deleted by hand;
+ * it is made again some seconds later.
  *
  * Invariants: one request under way at once; only what is known to be ours is set or deleted, by its version where that
  * may have changed hands. */
