@@ -136,6 +136,8 @@ static int call_read(Call *c, HttpReply *reply, size_t body_max)
         }
         if (n < 0 && errno != ECONNRESET)
                 return PROBLEM(-errno, "cannot read from the supervisor at '%s': %s", c->socket, strerror(errno));
+        if (n <= 0 && reply->is_events && reply->state >= HTTP_REPLY_BODY)
+                return 0; /* events have no end but that of the program that tells them, which closes no chunk */
         r = n > 0 ? http_reply_feed(reply, piece, (size_t)n, body_max, &why) : http_reply_end(reply, &why);
         if (r == -ENOMEM)
                 return PROBLEM(
