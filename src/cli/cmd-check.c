@@ -25,7 +25,7 @@
 typedef struct CheckOptions {
         const char *config;
         uint64_t timeout_usec;
-        bool connect, verbose;
+        bool connect, settings, verbose;
 } CheckOptions;
 
 #define AT(member) offsetof(CheckOptions, member)
@@ -33,6 +33,7 @@ static const OptionSpec specs[] = {
         {"config", 'c', "FILE", value_parse_string, AT(config), "the configuration (" CONFIG_DEFAULT ")"},
         {"connect", 0, NULL, NULL, AT(connect), "look at this host and ask the ensemble that the file names, too"},
         {"timeout", 0, "TIME", value_parse_duration, AT(timeout_usec), "with --connect: give up with 121 after so long (10s)"},
+        {"settings", 0, NULL, NULL, AT(settings), "list all settings that a file can have, and end"},
         {"verbose", 'v', NULL, NULL, AT(verbose), "show how the session goes"},
         {NULL},
 };
@@ -179,6 +180,17 @@ static int check_ensemble(const CheckOptions *o, const Config *config, const Hos
 
 /* --- the verb ----------------------------------------------------------------------------------- */
 
+static int list_settings(void)
+{
+        CLEANUP(text_buffer_deinit) TextBuffer text = {0};
+
+        config_describe(&text);
+        if (text.failed)
+                return cli_problem(VERB, "out of memory");
+        fputs(text.data, stdout);
+        return 0;
+}
+
 static int check(const CheckOptions *o)
 {
         CLEANUP(text_buffer_deinit) TextBuffer problems = {0};
@@ -214,7 +226,7 @@ int cmd_check(int argc, char **argv)
         if (rest < argc)
                 return cli_problem(VERB, "'%s' is too many; name the file with --config", argv[rest]);
         log_set_level(o.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
-        status = check(&o);
+        status = o.settings ? list_settings() : check(&o);
         if (fflush(stdout) == EOF || ferror(stdout))
                 return cli_problem(VERB, "cannot write the answer");
         return status;

@@ -274,6 +274,17 @@ ConfigUnit *config_find(const Config *config, const char *name)
         return NULL;
 }
 
+void config_describe(TextBuffer *text)
+{
+        for (size_t i = 0; i < schema_n_settings; i++) {
+                const SchemaSetting *s = &schema_settings[i];
+
+                text_buffer_printf(text, "%s = %s\n        %s\n        %s%s%s%s%s\n", s->name, s->argument, s->help,
+                        schema_place_to_string(s->place), s->needs ? ", with " : "", s->needs ?: "",
+                        s->by_default ? "; default: " : "", s->by_default ?: "");
+        }
+}
+
 /* --- what differs ------------------------------------------------------------------------------- */
 
 enum ConfigChange config_unit_compare(const ConfigUnit *before, const ConfigUnit *after, TextBuffer *which)

@@ -104,6 +104,9 @@ int config_parse(Config **out, const char *text, const char *name, TextBuffer *p
 Config *config_free(Config *config);
 CLEANUP_DEFINE(Config, config_free);
 
+/* All settings that there are, for people: a paragraph each. */
+void config_describe(TextBuffer *text);
+
 /* NULL if there is none. */
 ConfigUnit *config_find(const Config *config, const char *name);
 

@@ -245,6 +245,19 @@ const char *schema_guess(const char *name)
         return best;
 }
 
+const char *schema_place_to_string(enum SchemaPlace place)
+{
+        switch (place) {
+        case SCHEMA_GLOBAL:
+                return "before the units, in no section";
+        case SCHEMA_UNIT:
+                return "in a unit";
+        case SCHEMA_DEFAULTS:
+                return "in a unit or in defaults";
+        }
+        return "elsewhere";
+}
+
 void schema_draft_init(SchemaDraft *draft)
 {
         *draft = (SchemaDraft){.global = {.connect = "127.0.0.1:2181",

@@ -6,11 +6,11 @@
 #include "config/config.h"
 #include "config/value.h"
 
-/* What is filled while a section is read; the rest of ConfigUnit follows from it, see config-unit.c. */
+/* What is filled while a section is read; the rest of ConfigUnit follows from it, see section.c. */
 typedef struct SchemaDraft {
         ConfigGlobal global;
         ConfigUnit unit;
-        bool shared, exclusive, no_wait, on_loss_stop;
+        bool shared, exclusive, no_wait;
         uint64_t slots, priority, give_up, rotate_bytes, rotate_keep;
         char *const *environment, *const *environment_files;
 } SchemaDraft;
@@ -48,6 +48,8 @@ extern const size_t schema_n_settings;
 const SchemaSetting *schema_find(const char *name);
 /* The name nearest to NAME, if one is near; else NULL. */
 const char *schema_guess(const char *name);
+/* "in a unit": where a setting may be written. */
+const char *schema_place_to_string(enum SchemaPlace place);
 /* All names, ending with NULL. Owned here. */
 const char *const *schema_names(void);
 /* Everything as it is when nothing is set. */

@@ -32,7 +32,8 @@ static int read_values(const SchemaSetting *setting, const RawSetting *s, Arena 
         char **values;
 
         if (setting->parse && s->n != 1) {
-                snprintf(problem, PROBLEM_MAX, "takes one value, not %s", s->n ? "a list" : "an empty list");
+                snprintf(problem, PROBLEM_MAX, "takes one value, not %s; write %s = %s", s->n ? "a list" : "an empty list", s->name,
+                        setting->argument);
                 return -EINVAL;
         }
         snprintf(problem, PROBLEM_MAX, "cannot be kept: out of memory");
@@ -72,19 +73,6 @@ static bool may_stand(const SchemaSetting *setting, enum SchemaPlace place)
         return place == SCHEMA_UNIT || setting->place == place;
 }
 
-static const char *where_to(enum SchemaPlace place)
-{
-        switch (place) {
-        case SCHEMA_GLOBAL:
-                return "before the units, in no section";
-        case SCHEMA_UNIT:
-                return "in a unit";
-        case SCHEMA_DEFAULTS:
-                return "in a unit or in defaults";
-        }
-        return "elsewhere";
-}
-
 static void check_twice(const RawSection *section, size_t i, Raw *raw)
 {
         const RawSetting *s = &section->settings[i];
@@ -100,7 +88,7 @@ static void check_twice(const RawSection *section, size_t i, Raw *raw)
         }
 }
 
-int section_apply(const RawSection *section, enum SchemaPlace place, Arena *arena, SchemaDraft *draft, Raw *raw, bool tell)
+void section_apply(const RawSection *section, enum SchemaPlace place, Arena *arena, SchemaDraft *draft, Raw *raw, bool tell)
 {
         for (size_t i = 0; i < section->n && i < SETTINGS_MAX; i++) {
                 const RawSetting *s = &section->settings[i];
@@ -112,7 +100,7 @@ int section_apply(const RawSection *section, enum SchemaPlace place, Arena *aren
                                 tell_unknown(raw, s);
                         else if (tell)
                                 problems_add(&raw->problems, s->file, s->line, "%s does not belong here; write it %s", s->name,
-                                        where_to(setting->place));
+                                        schema_place_to_string(setting->place));
                         continue;
                 }
                 if (tell)
@@ -120,7 +108,6 @@ int section_apply(const RawSection *section, enum SchemaPlace place, Arena *aren
                 if (read_values(setting, s, arena, (char *)draft + setting->offset, problem) < 0 && tell)
                         tell_value(raw, s, problem);
         }
-        return 0;
 }
 
 /* --- what must fit together --------------------------------------------------------------------- */

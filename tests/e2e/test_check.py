@@ -80,6 +80,13 @@ def test_a_file_that_is_not_there_is_told(run_zksup, tmp_path):
     assert process.err == f"{tmp_path}/none.conf: there is no such file; name the right one\n"
 
 
+def test_all_settings_are_listed(run_zksup):
+    process = run_zksup("check", "--settings", connect=None)
+    assert process.wait() == 0
+    assert "restart-limit = N/TIME\n        more restarts: failed; none: no limit\n" in process.out
+    assert "        in a unit or in defaults; default: 10/1m\n" in process.out
+
+
 def test_superfluous_words_are_refused(run_zksup):
     process = run_zksup("check", "zksup.conf", connect=None)
     assert process.wait() == FAILURE

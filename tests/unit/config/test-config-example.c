@@ -199,6 +199,30 @@ static void the_manual_page_describes_every_setting_once(void **state)
                         fail_msg("zksup.conf(5) describes %s %u times", schema_settings[i].name, times[i]);
 }
 
+static void the_manual_page_tells_what_a_reload_can_change_while_a_command_runs(void **state)
+{
+        CLEANUP_STRING text = NULL;
+        char *begin, *end;
+        unsigned n = 0;
+
+        assert_int_equal(file_read(MANUAL, 1 << 20, &text, NULL), 0);
+        begin = strstr(text, "command runs on: ");
+        end = begin ? strstr(begin, ". With any other") : NULL;
+        assert_non_null(end);
+        *end = '\0';
+        for (size_t i = 0; i < schema_n_settings; i++) {
+                char tag[64];
+
+                snprintf(tag, sizeof(tag), "*%s*", schema_settings[i].name);
+                if (schema_settings[i].change == CONFIG_LIVE && !strstr(begin, tag))
+                        fail_msg("%s is missing there", schema_settings[i].name);
+                n += schema_settings[i].change == CONFIG_LIVE;
+        }
+        for (char *p = begin; (p = strchr(p, '*')) != NULL; p = strchr(p + 1, '*') + 1)
+                n--;
+        assert_int_equal(n, 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(everything_uncommented_is_a_good_configuration),
@@ -206,6 +230,7 @@ int main(void)
                 cmocka_unit_test(every_setting_stands_in_it_with_its_default_or_its_example),
                 cmocka_unit_test(every_setting_in_it_is_one_of_the_table),
                 cmocka_unit_test(the_manual_page_describes_every_setting_once),
+                cmocka_unit_test(the_manual_page_tells_what_a_reload_can_change_while_a_command_runs),
                 cmocka_unit_test(a_default_that_is_written_down_changes_nothing)};
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -241,7 +241,7 @@ static void all_mistakes_are_told_in_the_order_of_the_lines(void **state)
             "unit a { command = x }\n",
                 "t:1: there is no setting 'conect'; did you mean connect?\n"
                 "t:2: root 'zz' is no path of a znode: write /name or /name/name\n"
-                "t:3: grace takes one value, not a list\n"
+                "t:3: grace takes one value, not a list; write grace = TIME\n"
                 "t:4: session-timeout must be from 500ms to 1h\n"
                 "t:7: there is no setting 'resart'; did you mean restart?\n"
                 "t:8: restart 'sometimes' is none of always on-failure never\n"
