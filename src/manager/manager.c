@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "manager/notify.h"
+#include "unit/log-file.h"
 #include "util/clock.h"
 #include "util/duration.h"
 #include "util/log.h"
@@ -16,6 +17,8 @@
 #define for_each_member(m, manager)                                                                          \
         list_for_each(m##_link, &(manager)->members)                                                         \
                 for (Member *m = list_entry(m##_link, Member, link); m; m = NULL)
+/* For lines that are on their way to a file when another program is to take our place. */
+#define LOG_SETTLE_USEC (100 * USEC_PER_MSEC)
 /* Without contact: when to say so first, and the longest time between two lines. */
 #define COMPLAIN_FIRST_USEC (3 * USEC_PER_SEC)
 #define COMPLAIN_MAX_USEC (60 * USEC_PER_SEC)
@@ -579,6 +582,10 @@ static bool is_quiet(const Manager *manager, char *obstacle, size_t size)
                 if (!m->beginning)
                         continue;
                 snprintf(obstacle, size, "units are being started");
+                return false;
+        }
+        if (!log_file_settle(LOG_SETTLE_USEC)) {
+                snprintf(obstacle, size, "the file system of a log file does not answer");
                 return false;
         }
         if (reaper_count(manager->reaper) == guards)

@@ -10,7 +10,9 @@
 
 static const char *describe(int error)
 {
-        return error == EAGAIN ? "its reader is stuck" : strerror(error);
+        return error == EAGAIN      ? "its reader is stuck"
+               : error == ETIMEDOUT ? "its file system does not answer"
+                                    : strerror(error);
 }
 
 void drop_report_fail(DropReport *report, const char *place, int error, uint64_t lines)

@@ -12,6 +12,7 @@
 #include "unit/line-splitter.h"
 #include "unit/log-file.h"
 #include "unit/own-stream.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 /* After all else: sd-event takes a source of a lower priority only if none of a higher one is due, and a pipe
@@ -20,6 +21,8 @@
 #define PORTION 16384
 /* Of the pipe: as large as it can be for a user without privileges (pipe(7), pipe-max-size), and to spare. */
 #define PORTIONS_AT_END 72
+/* For what is on its way to a file, at the end. */
+#define SYNC_USEC (250 * USEC_PER_MSEC)
 #define NAME_MAX_LENGTH 200
 #define MARK "[...]"
 
@@ -34,8 +37,8 @@ struct Output {
         LineRing *ring;
         bool joined; /* the ring is another's */
         OwnStream *stream;
-        OwnStreamWaiter waiter;
         LogFile *file;
+        Waiter waiter;
         bool run_ended; /* what is in the pipe is its last; then its last line ends */
         OutputStatistics statistics;
 };
@@ -55,38 +58,24 @@ static void batch_init(Batch *b, Output *output)
         b->len = b->lines = 0;
 }
 
-static uint64_t count_lines(const char *data, size_t len)
-{
-        uint64_t n = 0;
-
-        for (const char *p = data; (p = memchr(p, '\n', len - (size_t)(p - data))); p++)
-                n++;
-        return n;
-}
-
 static void batch_write(Batch *b)
 {
         Output *o = b->output;
-        size_t done = 0;
 
         if (b->len == 0)
                 return;
-        if (o->stream)
-                done = own_stream_write(o->stream, b->data, b->len, b->lines) ? b->len : 0;
-        else if (o->file)
-                done = log_file_write(o->file, b->data, b->len, b->lines);
-        o->statistics.dropped_bytes += b->len - done;
-        o->statistics.dropped_lines += count_lines(b->data + done, b->len - done);
+        if (o->file) {
+                log_file_write(o->file, b->data, b->len, b->lines);
+        } else if (!o->stream || !own_stream_write(o->stream, b->data, b->len, b->lines)) {
+                o->statistics.dropped_bytes += b->len;
+                o->statistics.dropped_lines += b->lines;
+        }
         b->len = b->lines = 0;
 }
 
 static bool fits(const Batch *b, size_t more)
 {
-        const Output *o = b->output;
-
-        if (o->file)
-                return b->len + more <= MIN(sizeof(b->data), log_file_room(o->file));
-        return b->len + more <= PIPE_BUF;
+        return b->len + more <= (b->output->file ? sizeof(b->data) : PIPE_BUF);
 }
 
 static void batch_puts(Batch *b, const char *data, size_t len)
@@ -148,20 +137,29 @@ static bool read_portion(Output *o)
         return (size_t)n == sizeof(data);
 }
 
-static void on_resume(OwnStreamWaiter *waiter)
+static void on_resume(Waiter *waiter)
 {
         Output *o = CONTAINER_OF(waiter, Output, waiter);
 
         (void)sd_event_source_set_enabled(o->io, SD_EVENT_ON);
 }
 
+/* Nothing more should be read now. */
+static bool is_full(const Output *o)
+{
+        return o->stream ? own_stream_is_full(o->stream) : o->file && log_file_is_full(o->file);
+}
+
 static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
         Output *o = userdata;
 
-        if (o->stream && own_stream_is_full(o->stream)) {
+        if (is_full(o)) {
                 (void)sd_event_source_set_enabled(o->io, SD_EVENT_OFF);
-                own_stream_wait(o->stream, &o->waiter);
+                if (o->stream)
+                        own_stream_wait(o->stream, &o->waiter);
+                else
+                        log_file_wait(o->file, &o->waiter);
                 return 0;
         }
         if (!read_portion(o) && o->run_ended)
@@ -169,20 +167,40 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
         return 0;
 }
 
-static void drain(Output *o)
+/* Returns whether all is read. */
+static bool drain(Output *o)
 {
-        for (unsigned i = 0; i < PORTIONS_AT_END && read_portion(o); i++)
-                ;
+        for (unsigned i = 0; i < PORTIONS_AT_END; i++) {
+                if (is_full(o))
+                        return false;
+                if (!read_portion(o))
+                        break;
+        }
+        return true;
 }
 
+/* Where there is no room it goes on as there is. */
 void output_end_run(Output *o)
 {
         if (o->read_fd < 0)
                 return;
         o->run_ended = true;
-        if (o->stream && own_stream_is_full(o->stream))
-                return; /* later, as there is room */
-        drain(o);
+        if (drain(o))
+                end_line(o);
+}
+
+void output_sync(Output *o, uint64_t timeout_usec)
+{
+        if (o->file)
+                log_file_sync(o->file, timeout_usec);
+}
+
+static void drain_at_end(Output *o)
+{
+        if (!drain(o)) {
+                output_sync(o, SYNC_USEC);
+                (void)drain(o);
+        }
         end_line(o);
 }
 
@@ -240,7 +258,8 @@ static int open_place(Output *o, const OutputConfig *config)
                 r = own_stream_get(&o->stream, o->event, o->to, PRIORITY);
                 break;
         case OUTPUT_FILE:
-                r = log_file_get(&o->file, config->path, config->rotate_bytes, config->rotate_keep);
+                r = log_file_get(&o->file, o->event, PRIORITY, config->path, config->rotate_bytes,
+                        config->rotate_keep);
                 break;
         }
         return r;
@@ -287,10 +306,8 @@ Output *output_free(Output *o)
 {
         if (!o)
                 return NULL;
-        if (o->io) {
-                drain(o);
-                end_line(o);
-        }
+        if (o->io)
+                drain_at_end(o);
         sd_event_source_disable_unref(o->io);
         list_unlink(&o->waiter.link);
         own_stream_put(o->stream);
@@ -324,8 +341,14 @@ void output_reopen(Output *o)
 
 void output_statistics(const Output *o, OutputStatistics *statistics)
 {
+        LogFileStatistics file = {0};
+
+        if (o->file)
+                log_file_statistics(o->file, &file);
         *statistics = o->statistics;
-        statistics->rotations += o->file ? log_file_rotations(o->file) : 0;
+        statistics->rotations += file.rotations;
+        statistics->dropped_lines += file.dropped_lines;
+        statistics->dropped_bytes += file.dropped_bytes;
 }
 
 void output_join(Output *o, Output *other)

@@ -1,7 +1,7 @@
 /* Where the standard output (or error) of a command goes.
  *
  *   inherit   to that of zksup itself, line by line, each with "UNIT: " before it
- *   journal   straight to the journal, with the unit's name as SYSLOG_IDENTIFIER; where there is none: as inherit
+ *   journal   straight to the journal, with the unit's name as SYSLOG_IDENTIFIER; inherit where there is none
  *   file      appended to a file, which is rotated: FILE, FILE.1, ... FILE.KEEP
  *   null      nowhere
  *   direct    zksup's own descriptor, untouched (what zksup run and its like do)
@@ -58,23 +58,24 @@ bool output_is_journal(const Output *output);
 void output_reopen(Output *output);
 
 typedef struct OutputStatistics {
-        uint64_t lines, bytes; /* read; a part of a long line is one */
-        uint64_t dropped_lines, dropped_bytes;
-        uint64_t rotations; /* of the file, whoever else writes to it */
+        uint64_t lines, bytes;                            /* read; a part of a long line is one */
+        uint64_t dropped_lines, dropped_bytes, rotations; /* with a file: of all who write to it */
 } OutputStatistics;
 
 void output_statistics(const Output *output, OutputStatistics *statistics);
 /* A run has ended: reads what is in the pipe, no more than it can hold, and ends a line without newline. */
 void output_end_run(Output *output);
-/* Both keep their last lines in one memory from now on, that of OUTPUT, in the order in which they were read.
- */
+/* Waits until what was read is in its file, but not for longer. */
+void output_sync(Output *output, uint64_t timeout_usec);
+/* Both keep their last lines in one memory from now on, that of OUTPUT, in the order of reading. */
 void output_join(Output *output, Output *other);
 /* The last N lines that are kept in memory, oldest first, each ended by a newline. Returns how many. */
 size_t output_tail(const Output *output, size_t n, TextBuffer *text);
 /* How many lines were ever added to that memory: what is new since somebody looked is the difference. */
 uint64_t output_total(const Output *output);
 
-/* For a new program in our place: the pipe, what was counted, the last lines. OUTPUT goes on. */
+/* For a new program in our place: the pipe, what was counted, the last lines. OUTPUT goes on. What is on its way
+ * to a file is not in it, see log_file_settle(). */
 void output_save(const Output *output, SavedWriter *writer);
 /* Of a new OUTPUT, which has the pipe of its predecessor from now on, if that had one. Where OUTPUT is of a
  * kind that needs none, what comes out of it is inherited: the command that runs writes there. Returns 0 or a

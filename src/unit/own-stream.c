@@ -85,16 +85,6 @@ static int write_some(const OwnStream *stream, const char *data, size_t len, siz
         return 0;
 }
 
-static void resume_all(OwnStream *stream)
-{
-        while (!list_is_empty(&stream->waiters)) {
-                OwnStreamWaiter *waiter = list_entry(stream->waiters.next, OwnStreamWaiter, link);
-
-                list_unlink(&waiter->link);
-                waiter->resume(waiter);
-        }
-}
-
 /* All that was kept is written, or never will be. */
 static void end_keeping(OwnStream *stream)
 {
@@ -102,7 +92,7 @@ static void end_keeping(OwnStream *stream)
         stream->stuck = false;
         (void)sd_event_source_set_enabled(stream->room, SD_EVENT_OFF);
         (void)sd_event_source_set_enabled(stream->patience, SD_EVENT_OFF);
-        resume_all(stream);
+        waiter_resume_all(&stream->waiters);
 }
 
 static int on_room(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -129,7 +119,7 @@ static int on_patience(sd_event_source *source, uint64_t usec, void *userdata)
 
         stream->stuck = true;
         drop_report_fail(&stream->report, place(stream), EAGAIN, 0);
-        resume_all(stream);
+        waiter_resume_all(&stream->waiters);
         return 0;
 }
 
@@ -181,7 +171,7 @@ bool own_stream_is_full(const OwnStream *stream)
         return stream->kept.len && !stream->stuck;
 }
 
-void own_stream_wait(OwnStream *stream, OwnStreamWaiter *waiter)
+void own_stream_wait(OwnStream *stream, Waiter *waiter)
 {
         list_append(&stream->waiters, &waiter->link);
 }

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
-#include "util/list.h"
+#include "unit/waiter.h"
 
 typedef struct OwnStream OwnStream;
 
@@ -27,10 +27,4 @@ bool own_stream_write(OwnStream *stream, const char *data, size_t len, uint64_t 
 /* Wait before you read more: resume() is called once there is room, or the reader counts as stuck. */
 bool own_stream_is_full(const OwnStream *stream);
 
-typedef struct OwnStreamWaiter OwnStreamWaiter;
-struct OwnStreamWaiter {
-        ListLink link;
-        void (*resume)(OwnStreamWaiter *waiter);
-};
-
-void own_stream_wait(OwnStream *stream, OwnStreamWaiter *waiter);
+void own_stream_wait(OwnStream *stream, Waiter *waiter);

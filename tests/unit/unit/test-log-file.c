@@ -20,6 +20,7 @@
 typedef struct Rig {
         char dir[64], path[100];
         char said[4000];
+        sd_event *event;
 } Rig;
 
 static void note(enum LogLevel level, const char *line, void *userdata)
@@ -37,6 +38,7 @@ static int set_up(void **state)
         snprintf(rig->dir, sizeof(rig->dir), "/tmp/test-log-file.XXXXXX");
         assert_non_null(mkdtemp(rig->dir));
         snprintf(rig->path, sizeof(rig->path), "%s/web.log", rig->dir);
+        assert_true(sd_event_new(&rig->event) >= 0);
         log_set_sink(note, rig);
         *state = rig;
         return 0;
@@ -50,13 +52,41 @@ static int tear_down(void **state)
         snprintf(command, sizeof(command), "rm -rf %s", rig->dir);
         assert_int_equal(system(command), 0);
         log_set_sink(NULL, NULL);
+        sd_event_unref(rig->event);
         free(rig);
         return 0;
 }
 
+static void sync_file(LogFile *file)
+{
+        log_file_sync(file, 20 * USEC_PER_SEC);
+}
+
+static LogFileStatistics statistics(const LogFile *file)
+{
+        LogFileStatistics s;
+
+        log_file_statistics(file, &s);
+        return s;
+}
+
+static LogFile *get(Rig *rig, uint64_t rotate_bytes, unsigned keep)
+{
+        LogFile *file = NULL;
+
+        assert_int_equal(log_file_get(&file, rig->event, 0, rig->path, rotate_bytes, keep), 0);
+        sync_file(file);
+        return file;
+}
+
+/* How much of it was written. */
 static size_t put(LogFile *file, const char *text)
 {
-        return log_file_write(file, text, strlen(text), 1);
+        uint64_t before = statistics(file).dropped_bytes;
+
+        log_file_write(file, text, strlen(text), 1);
+        sync_file(file);
+        return strlen(text) - (statistics(file).dropped_bytes - before);
 }
 
 /* What is in FILE.N, "-" if there is none. */
@@ -85,10 +115,10 @@ static void what_is_there_is_appended_to(void **state)
         struct stat st;
 
         umask(0);
-        assert_int_equal(log_file_get(&file, rig->path, 0, 0), 0);
+        file = get(rig, 0, 0);
         put(file, "one\n");
         file = log_file_put(file);
-        assert_int_equal(log_file_get(&file, rig->path, 0, 0), 0);
+        file = get(rig, 0, 0);
         put(file, "two\n");
         log_file_put(file);
         assert_content(rig, 0, "one\ntwo\n");
@@ -101,7 +131,7 @@ static void a_full_file_becomes_the_first_old_one(void **state)
         Rig *rig = *state;
         LogFile *file;
 
-        assert_int_equal(log_file_get(&file, rig->path, 8, 2), 0);
+        file = get(rig, 8, 2);
         for (const char *const *p =
                         (const char *const[]){"a1\n", "a2\n", "b1\n", "b2\n", "c1\n", "c2\n", "d1\n", NULL};
                 *p; p++)
@@ -110,7 +140,7 @@ static void a_full_file_becomes_the_first_old_one(void **state)
         assert_content(rig, 1, "c1\nc2\n");
         assert_content(rig, 2, "b1\nb2\n");
         assert_content(rig, 3, "-");
-        assert_int_equal(log_file_rotations(file), 3);
+        assert_int_equal(statistics(file).rotations, 3);
         log_file_put(file);
 }
 
@@ -119,7 +149,7 @@ static void a_line_that_fits_nowhere_has_a_file_of_its_own(void **state)
         Rig *rig = *state;
         LogFile *file;
 
-        assert_int_equal(log_file_get(&file, rig->path, 8, 3), 0);
+        file = get(rig, 8, 3);
         put(file, "a line that is too long\n");
         put(file, "b\n");
         assert_content(rig, 0, "b\n");
@@ -133,7 +163,7 @@ static void with_none_to_keep_the_old_one_is_removed(void **state)
         Rig *rig = *state;
         LogFile *file;
 
-        assert_int_equal(log_file_get(&file, rig->path, 4, 0), 0);
+        file = get(rig, 4, 0);
         put(file, "a1\n");
         put(file, "a2\n");
         assert_content(rig, 0, "a2\n");
@@ -146,8 +176,8 @@ static void two_who_write_to_one_path_move_on_together(void **state)
         Rig *rig = *state;
         LogFile *one, *two;
 
-        assert_int_equal(log_file_get(&one, rig->path, 7, 1), 0);
-        assert_int_equal(log_file_get(&two, rig->path, 7, 1), 0);
+        one = get(rig, 7, 1);
+        two = get(rig, 7, 1);
         put(one, "a1\n");
         put(two, "b1\n");
         put(one, "a2\n");
@@ -167,7 +197,7 @@ static void a_file_that_was_moved_away_is_begun_anew(void **state)
         LogFile *file;
 
         snprintf(moved, sizeof(moved), "%s.1", rig->path);
-        assert_int_equal(log_file_get(&file, rig->path, 0, 0), 0);
+        file = get(rig, 0, 0);
         put(file, "a1\n");
         assert_int_equal(rename(rig->path, moved), 0);
         put(file, "a2\n");
@@ -187,7 +217,7 @@ static void a_missing_directory_is_said_once_and_tried_again(void **state)
 
         snprintf(path, sizeof(path), "%s/sub", rig->dir);
         snprintf(rig->path, sizeof(rig->path), "%s/web.log", path);
-        assert_int_equal(log_file_get(&file, rig->path, 0, 0), 0);
+        file = get(rig, 0, 0);
         assert_int_equal(put(file, "a1\n"), 0);
         assert_int_equal(put(file, "a2\n"), 0);
         assert_int_equal(count(rig->said, "\n"), 1);
@@ -214,7 +244,7 @@ static void a_line_that_was_cut_off_by_a_full_disk_ends_before_the_next(void **s
         assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
         small = old;
         small.rlim_cur = 6;
-        assert_int_equal(log_file_get(&file, rig->path, 0, 0), 0);
+        file = get(rig, 0, 0);
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
         assert_int_equal(put(file, "one\n"), 4);
         assert_int_equal(put(file, "two\n"), 2);
@@ -234,12 +264,13 @@ static void a_full_device_is_said_once(void **state)
         Rig *rig = *state;
         LogFile *file;
 
-        assert_int_equal(log_file_get(&file, "/dev/full", 1, 1), 0);
+        snprintf(rig->path, sizeof(rig->path), "/dev/full");
+        file = get(rig, 1, 1);
         for (int i = 0; i < 10; i++)
                 assert_int_equal(put(file, "line\n"), 0);
         assert_int_equal(count(rig->said, "No space left"), 1);
         assert_int_equal(count(rig->said, "\n"), 1);
-        assert_int_equal(log_file_rotations(file), 0);
+        assert_int_equal(statistics(file).rotations, 0);
         log_file_put(file);
 }
 
@@ -253,7 +284,7 @@ static void a_rotation_that_fails_loses_nothing(void **state)
         snprintf(inside, sizeof(inside), "%s/full", obstacle);
         assert_int_equal(mkdir(obstacle, 0755), 0);
         assert_int_equal(mkdir(inside, 0755), 0);
-        assert_int_equal(log_file_get(&file, rig->path, 4, 1), 0);
+        file = get(rig, 4, 1);
         for (int i = 0; i < 4; i++)
                 assert_int_equal(put(file, "ab\n"), 3);
         assert_content(rig, 0, "ab\nab\nab\nab\n");
@@ -266,20 +297,20 @@ static void a_rotation_that_fails_loses_nothing(void **state)
 static void a_pipe_is_not_waited_for(void **state)
 {
         Rig *rig = *state;
-        char line[1000];
+        char line[1001];
         LogFile *file;
         bool dropped = false;
 
         assert_int_equal(mkfifo(rig->path, 0600), 0);
         memset(line, 'x', sizeof(line));
-        line[sizeof(line) - 1] = '\n';
-        assert_int_equal(log_file_get(&file, rig->path, 10, 1), 0);
+        strcpy(line + sizeof(line) - 2, "\n");
+        file = get(rig, 10, 1);
         assert_int_equal(count(rig->said, "\n"), 1);
         log_file_put(file);
         FILE *reader = fopen(rig->path, "r+");
-        assert_int_equal(log_file_get(&file, rig->path, 10, 1), 0);
+        file = get(rig, 10, 1);
         for (int i = 0; i < 2000 && !dropped; i++)
-                dropped = log_file_write(file, line, sizeof(line), 1) < sizeof(line);
+                dropped = put(file, line) < strlen(line);
         assert_true(dropped);
         assert_int_equal(count(rig->said, "its reader is stuck"), 1);
         log_file_put(file);
