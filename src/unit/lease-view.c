@@ -16,6 +16,7 @@ int lease_view_parse(LeaseView *view, const char *text)
 {
         uint64_t *const fields[] = {&view->pid, &view->fd, &view->word, &view->inode};
         static const uint64_t limits[] = {INT_MAX, INT_MAX, UINT32_MAX, UINT64_MAX};
+        size_t path_len;
 
         for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
                 size_t n = strcspn(text, ":");
@@ -29,9 +30,11 @@ int lease_view_parse(LeaseView *view, const char *text)
                         return -EINVAL;
                 text += n + (text[n] == ':');
         }
-        if (strlen(text) >= sizeof(view->path))
+        path_len = strcspn(text, ":");
+        if (path_len >= sizeof(view->path))
                 return -EINVAL;
-        memcpy(view->path, text, strlen(text) + 1);
+        memcpy(view->path, text, path_len);
+        view->path[path_len] = '\0';
         return 0;
 }
 

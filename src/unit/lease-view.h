@@ -20,7 +20,7 @@ typedef struct LeaseView {
         char path[LEASE_FILE_PATH_MAX]; /* "": no file */
 } LeaseView;
 
-/* Reads the value of ZKSUP_LEASE. Returns 0 or -EINVAL. */
+/* Reads the value of ZKSUP_LEASE. Returns 0 or -EINVAL. More fields after a further colon are ignored. */
 int lease_view_parse(LeaseView *view, const char *text);
 
 /* The deadline: 0, a time on CLOCK_BOOTTIME, or LEASE_DEADLINE_NONE. A caller that compares it with the clock reads
