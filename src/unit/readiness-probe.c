@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include "unit/descriptors.h"
 #include "util/clock.h"
 
 #define INTERVAL_DEFAULT_USEC (100 * USEC_PER_MSEC)
@@ -196,6 +198,7 @@ static int spawn_program(pid_t *pid, char *const *argv)
 {
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attr;
+        struct rlimit limit;
         sigset_t none, all;
         int r;
 
@@ -217,6 +220,8 @@ static int spawn_program(pid_t *pid, char *const *argv)
         r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         if (r == 0)
                 r = posix_spawnp(pid, argv[0], &actions, &attr, argv, environ);
+        if (r == 0 && descriptors_original(&limit)) /* before it can have opened many */
+                (void)prlimit(*pid, RLIMIT_NOFILE, &limit, NULL);
         posix_spawn_file_actions_destroy(&actions);
         posix_spawnattr_destroy(&attr);
         return -r;
