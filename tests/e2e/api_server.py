@@ -38,10 +38,11 @@ class ApiServer:
         return out
 
     def report(self):
-        """(worst delay of a timer since the last report in seconds, resident memory in MiB)"""
+        """(worst delay of a timer since the last report in seconds, resident memory in MiB, snapshots made so far)"""
         self.process.send_signal(signal.SIGUSR1)
-        late, memory = re.fullmatch(r"late (\d+) memory (\d+)\n", self.process.stdout.readline()).groups()
-        return int(late) / 1e6, int(memory) / 1024
+        line = self.process.stdout.readline()
+        late, memory, snapshots = re.fullmatch(r"late (\d+) memory (\d+) snapshots (\d+)\n", line).groups()
+        return int(late) / 1e6, int(memory) / 1024, int(snapshots)
 
     def connect(self, timeout=20):
         s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -91,14 +92,14 @@ def read_some(s, seconds):
     return data
 
 
-def read_until(s, wanted, seconds=20):
-    """What comes up to and with the bytes `wanted`."""
+def read_until(s, wanted, seconds=20, piece=65536):
+    """What comes up to and with the bytes `wanted`, in pieces of so many."""
     data, end = b"", time.monotonic() + seconds * SCALE
     while wanted not in data:
         assert select.select([s], [], [], max(0, end - time.monotonic()))[0], f"{wanted} does not come: {data[-300:]}"
-        piece = s.recv(65536)
-        assert piece, f"ended before {wanted} came: {data[-300:]}"
-        data += piece
+        more = s.recv(piece)
+        assert more, f"ended before {wanted} came: {data[-300:]}"
+        data += more
     return data
 
 

@@ -21,8 +21,8 @@ from zk_server import SCALE, free_ports, wait_for
 
 SANITIZED = os.environ.get("ZKSUP_TEST_SANITIZED") == "1"
 MEMORY_MIB_MAX = 48  # whatever is done to it: 16 MiB of answers on their way, and connections
-# A look at the clock every 10 ms was never later than this in any test; a lease of 1 s is renewed every 160 ms.
-LATE_SECONDS_MAX = 0.1 * SCALE
+# Of a look at the clock every 10 ms. On an idle machine it is 5 ms; a lease of 1 s would bear this much.
+LATE_SECONDS_MAX = 0.5 * SCALE
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,7 +39,7 @@ def descriptors():
 def server():
     s = ApiServer(units=1000)
     yield s
-    late, memory = s.report()
+    late, memory, _ = s.report()
     print(f"worst delay {late * 1000:.1f} ms, memory {memory:.1f} MiB")
     assert s.ask("GET", "/v1/session")[0] == 200  # it is well
     s.stop()
@@ -98,26 +98,35 @@ def test_slow_senders_delay_nobody(server):
 
 
 def test_many_who_do_not_read_their_large_answers_cost_bounded_memory(server):
+    """One after the other, so that no turn of the loop has two of them to share an answer."""
     request = b"GET /v1/units?full=1 HTTP/1.1\r\nHost: x\r\n\r\n"
-    with crowd(server, 200, request) as sockets:
+    statuses = []
+    with crowd(server, 150) as sockets:
+        for s in sockets:
+            s.sendall(request)
+            statuses.append(parse(read_until(s, b"\r\n\r\n", piece=256))[0])
         assert server.ask("GET", "/v1/session")[0] == 200
-        statuses = {parse(read_until(s, b"\r\n\r\n"))[0] for s in sockets[-3:]}
-        assert statuses <= {200, 503}
+        if not SANITIZED:
+            assert server.report()[1] < MEMORY_MIB_MAX
+    assert statuses[:10] == [200] * 10 and statuses[-10:] == [503] * 10 and set(statuses) == {200, 503}
     wait_for(lambda: server.ask("GET", "/v1/units?full=1")[0] == 200, 20, "large answers are to be had again")
 
 
-def test_a_thousand_large_answers_at_once(server):
-    """All in one turn of the loop share one answer, so that a turn is short."""
+def test_large_answers_that_are_asked_for_at_once_are_made_once(server):
+    """All in one turn of the loop share one, so that a turn is short. It takes on 32 connections a turn."""
     request = b"GET /v1/units HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    before = server.report()[2]
+    server.process.send_signal(signal.SIGSTOP)
     with crowd(server, 100, request) as sockets:
+        server.process.send_signal(signal.SIGCONT)
         lengths = {len(parse(read_all(s))[2]) for s in sockets}
-    assert len(lengths) == 1 and lengths.pop() > 100000
+    assert all(length > 100000 for length in lengths)
+    assert 1 <= server.report()[2] - before <= 10
 
 
 def cpu_seconds(server):
-    with open(f"/proc/{server.process.pid}/stat") as f:
-        fields = f.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    with open(f"/proc/{server.process.pid}/schedstat") as f:
+        return int(f.read().split()[0]) / 1e9
 
 
 def test_without_descriptors_the_loop_does_not_turn_in_vain(server):
@@ -126,8 +135,8 @@ def test_without_descriptors_the_loop_does_not_turn_in_vain(server):
     resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (server.descriptors(), limits[1]))
     with contextlib.closing(server.connect()) as s:
         s.sendall(b"GET /v1/session HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert read_some(s, 0.5) == b""
-        assert cpu_seconds(server) - before < 0.2
+        assert read_some(s, 1) == b""
+        assert cpu_seconds(server) - before < 0.05 * SCALE
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limits)
         assert parse(read_all(s))[0] == 200
 

@@ -1,7 +1,7 @@
-/* A server of the control interface with made-up units, for tests of its manners: api-server SOCKET [LISTEN [UNITS
- * [GROUP]]]. Prints "ready PORT" when it listens. Every 10 ms it looks at the clock, as a lease would, and how
- * late the worst look was is printed at the end, and for SIGUSR1: "late USEC memory KIB". SIGUSR2: every unit
- * changes. It ends when its standard input ends or with POST /v1/stop. */
+/* A server of the control interface with made-up units, for tests of its manners:
+ * api-server SOCKET [LISTEN [UNITS [GROUP]]]. Prints "ready PORT" when it listens. Every 10 ms it looks at the clock, as
+ * a lease would. SIGUSR1 prints how late the worst look was since the last time, "late USEC memory KIB snapshots N";
+ * SIGUSR2: every unit changes. It ends when its standard input ends or with POST /v1/stop. */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +29,7 @@ static unsigned long memory_kib(void)
 
 static void report(void)
 {
-        printf("late %llu memory %lu\n", (unsigned long long)worst_usec, memory_kib());
+        printf("late %llu memory %lu snapshots %u\n", (unsigned long long)worst_usec, memory_kib(), manager.snapshots);
         fflush(stdout);
         worst_usec = 0;
 }
