@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import stat
 import subprocess
 import time
@@ -178,6 +179,44 @@ def test_a_full_disk_drops_lines_and_nothing_else(up, logs):
     assert daemon.zksup.err.count("cannot write to /dev/full: No space left on device") == 1
     assert logs(daemon, "holder", "-n", "3").stdout == "x\nx\nx\n"
     assert_undisturbed(daemon, pid)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of its own that can be frozen."""
+    if os.geteuid() != 0 or not all(shutil.which(program) for program in ("mkfs.ext4", "fsfreeze", "losetup")):
+        pytest.skip("needs root, mkfs.ext4, fsfreeze and losetup")
+    image, mount = tmp_path / "image", tmp_path / "disk"
+    with open(image, "wb") as f:
+        f.truncate(16 * 1024 * 1024)
+    mount.mkdir()
+    subprocess.run(["mkfs.ext4", "-q", image], check=True, timeout=60)
+    if subprocess.run(["mount", "-o", "loop", image, mount], stderr=subprocess.DEVNULL, timeout=60).returncode:
+        pytest.skip("no loop device to be had")
+    yield mount
+    subprocess.run(["fsfreeze", "-u", mount], stderr=subprocess.DEVNULL, timeout=60)
+    wait_for(lambda: subprocess.run(["umount", mount], stderr=subprocess.DEVNULL, timeout=60).returncode == 0, 20, "umount")
+
+
+def test_a_frozen_file_system_holds_nobody_up(up, disk, logs):
+    daemon = up(unit("holder", 'lock = "k"', f'stdout = "file:{disk}/a.log"', shell("i=0; while :; do echo $((i += 1)); sleep 0.001; done"))
+                + unit("other", 'lock = "o"', 'command = {"sleep", "600"}'),
+                header=f'session-timeout = "{int(2000 * SCALE)}ms"\n')  # fmt: skip
+    pid = daemon.wait_unit("holder", "ready")["pid"]
+    daemon.wait_unit("other", "ready")
+    path = disk / "a.log"
+    wait_for(lambda: path.exists() and path.stat().st_size, 20, "lines are written")
+    subprocess.run(["fsfreeze", "-f", disk], check=True, timeout=60)
+    try:
+        assert watch(daemon, 3) > 0.3
+        before = int(logs(daemon, "holder", "-n", "1").stdout)
+        wait_for(lambda: int(logs(daemon, "holder", "-n", "1").stdout) > before, 20, "the command goes on")
+    finally:
+        subprocess.run(["fsfreeze", "-u", disk], check=True, timeout=60)
+    assert_undisturbed(daemon, pid)
+    last = int(logs(daemon, "holder", "-n", "1").stdout)
+    wait_for(lambda: int(path.read_text().split("\n")[-2]) > last, 20, "lines are written again")
+    assert daemon.zksup.stop() == 0
 
 
 # --- zksup logs ---------------------------------------------------------------------------------------
