@@ -33,8 +33,8 @@ void check_host_problem(const char *fmt, ...)
 /* The lease asks for clocks that run within 10 % of true time. */
 unsigned check_host_clock(void)
 {
-        static const char *const good[] = {"tsc", "kvm-clock", "xen", "hyperv_clocksource", "arch_sys_counter", "timebase",
-                "tod", "riscv_clocksource"};
+        static const char *const good[] = {"tsc", "kvm-clock", "xen", "hyperv_clocksource",
+                "arch_sys_counter", "timebase", "tod", "riscv_clocksource"};
         static const char *const slow[] = {"hpet", "acpi_pm"};
         CLEANUP_STRING text = NULL;
         size_t len;
@@ -51,12 +51,14 @@ unsigned check_host_clock(void)
                 }
         for (size_t i = 0; i < ARRAY_SIZE(slow); i++)
                 if (strcmp(text, slow[i]) == 0) {
-                        printf("clock: %s, right but slow to read; where the processor has a TSC, the kernel found that unreliable (see dmesg)\n",
+                        printf("clock: %s, right but slow to read; where the processor has a TSC, the kernel "
+                               "found that unreliable (see dmesg)\n",
                                 text);
                         return 0;
                 }
         if (strstr(text, "jiffies")) {
-                check_host_problem("clock: %s is too coarse; let the kernel use tsc or that of the hypervisor", text);
+                check_host_problem(
+                        "clock: %s is too coarse; let the kernel use tsc or that of the hypervisor", text);
                 return 1;
         }
         printf("clock: %s, not known here\n", text);
@@ -88,15 +90,17 @@ unsigned check_host_contain(const Config *config)
         if (r == 0)
                 printf("containment: control groups below %s\n", path);
         else
-                printf("containment: by adoption, no control groups: %s. For the service that may be another, this is how it is here\n",
+                printf("containment: by adoption, no control groups: %s. For the service that may be "
+                       "another, this is how it is here\n",
                         why_no_cgroup(r));
         for (size_t i = 0; r < 0 && i < config->n_units; i++) {
                 const ConfigUnit *unit = config->units[i];
 
                 if (unit->contain != CONTAIN_CGROUP)
                         continue;
-                check_host_problem("%s:%u: unit '%s' wants contain = cgroup, which is not to be had here; write auto", unit->file,
-                        unit->line, unit->name);
+                check_host_problem(
+                        "%s:%u: unit '%s' wants contain = cgroup, which is not to be had here; write auto",
+                        unit->file, unit->line, unit->name);
                 n++;
         }
         return n;
@@ -106,7 +110,8 @@ unsigned check_host_contain(const Config *config)
 
 static struct addrinfo *resolve(const Host *host)
 {
-        const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+        const struct addrinfo hints = {
+                .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
         struct addrinfo *found = NULL;
         char port[8];
 
@@ -166,7 +171,8 @@ unsigned check_host_servers(const Hosts *hosts, uint64_t timeout_usec, uint64_t 
                         check_host_problem("server %s: %s", s->name, s->problem);
                         n++;
                 } else {
-                        printf("server %s: ZooKeeper %s, %s\n", s->name, s->srvr.version, srvr_mode_to_string(s->srvr.mode));
+                        printf("server %s: ZooKeeper %s, %s\n", s->name, s->srvr.version,
+                                srvr_mode_to_string(s->srvr.mode));
                 }
         }
         if (health.serving)

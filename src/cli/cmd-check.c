@@ -1,5 +1,5 @@
-/* zksup check: reads a configuration as zksup up does and says all that is wrong with it. With --connect it also
- * looks at the host and asks the ensemble whether what the file wants is to be had. */
+/* zksup check: reads a configuration as zksup up does and says all that is wrong with it. With --connect it
+ * also looks at the host and asks the ensemble whether what the file wants is to be had. */
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 #include "client/acl.h"
 #include "client/auth.h"
 #include "config/config.h"
-#include "recipe/timing.h"
+#include "manager/heart.h"
 #include "util/clock.h"
 #include "util/duration.h"
 #include "util/log.h"
@@ -31,8 +31,10 @@ typedef struct CheckOptions {
 #define AT(member) offsetof(CheckOptions, member)
 static const OptionSpec specs[] = {
         {"config", 'c', "FILE", value_parse_string, AT(config), "the configuration (" CONFIG_DEFAULT ")"},
-        {"connect", 0, NULL, NULL, AT(connect), "look at this host and ask the ensemble that the file names, too"},
-        {"timeout", 0, "TIME", value_parse_duration, AT(timeout_usec), "with --connect: give up with 121 after so long (10s)"},
+        {"connect", 0, NULL, NULL, AT(connect),
+                "look at this host and ask the ensemble that the file names, too"},
+        {"timeout", 0, "TIME", value_parse_duration, AT(timeout_usec),
+                "with --connect: give up with 121 after so long (10s)"},
         {"settings", 0, NULL, NULL, AT(settings), "list all settings that a file can have, and end"},
         {"verbose", 'v', NULL, NULL, AT(verbose), "show how the session goes"},
         {NULL},
@@ -48,13 +50,15 @@ static unsigned check_user(const ConfigUnit *unit)
         unsigned n = 0;
 
         if (user && user[strspn(user, "0123456789")] != '\0' && !getpwnam(user)) {
-                fprintf(stderr, "%s:%u: unit '%s': there is no user '%s' on this host; make it, or name another\n", unit->file,
-                        unit->line, unit->name, user);
+                fprintf(stderr,
+                        "%s:%u: unit '%s': there is no user '%s' on this host; make it, or name another\n",
+                        unit->file, unit->line, unit->name, user);
                 n++;
         }
         if (group && group[strspn(group, "0123456789")] != '\0' && !getgrnam(group)) {
-                fprintf(stderr, "%s:%u: unit '%s': there is no group '%s' on this host; make it, or name another\n", unit->file,
-                        unit->line, unit->name, group);
+                fprintf(stderr,
+                        "%s:%u: unit '%s': there is no group '%s' on this host; make it, or name another\n",
+                        unit->file, unit->line, unit->name, group);
                 n++;
         }
         return n;
@@ -73,9 +77,12 @@ static unsigned check_config(const char *file, const Config *config, Hosts *host
                 n += fprintf(stderr, "%s: auth-file: %s\n", file, problem) > 0;
         if (acl_parse(&acl, g->acl, g->auth_file != NULL, problem, sizeof(problem)) < 0)
                 n += fprintf(stderr, "%s: acl: %s\n", file, problem) > 0;
-        if (g->control_group && g->control_group[strspn(g->control_group, "0123456789")] != '\0' && !getgrnam(g->control_group))
-                n += fprintf(stderr, "%s: control-group: there is no group '%s' on this host; make it, or name another\n", file,
-                             g->control_group) > 0;
+        if (g->control_group && g->control_group[strspn(g->control_group, "0123456789")] != '\0' &&
+                !getgrnam(g->control_group))
+                n += fprintf(stderr,
+                             "%s: control-group: there is no group '%s' on this host; make it, or name "
+                             "another\n",
+                             file, g->control_group) > 0;
         for (size_t i = 0; i < config->n_units; i++)
                 n += check_user(config->units[i]);
         return n;
@@ -85,7 +92,8 @@ static unsigned check_config(const char *file, const Config *config, Hosts *host
 
 static unsigned report_session(const ConfigGlobal *g, const Probe *probe, uint64_t tick_usec)
 {
-        char asked[DURATION_STRING_MAX], granted[DURATION_STRING_MAX], texts[5][DURATION_STRING_MAX], problem[300];
+        char asked[DURATION_STRING_MAX], granted[DURATION_STRING_MAX], texts[5][DURATION_STRING_MAX],
+                problem[300];
         Timing timing;
 
         duration_to_string(g->session_timeout_usec, asked);
@@ -93,9 +101,11 @@ static unsigned report_session(const ConfigGlobal *g, const Probe *probe, uint64
         if (probe->granted_usec == g->session_timeout_usec)
                 printf("session: a timeout of %s, as asked for\n", granted);
         else
-                printf("session: a timeout of %s; asked for was %s, which the servers do not grant (%s)\n", granted, asked,
-                        probe->granted_usec > g->session_timeout_usec ? "minSessionTimeout, two ticks unless set" :
-                                                                       "maxSessionTimeout, twenty ticks unless set");
+                printf("session: a timeout of %s; asked for was %s, which the servers do not grant (%s)\n",
+                        granted, asked,
+                        probe->granted_usec > g->session_timeout_usec
+                                ? "minSessionTimeout, two ticks unless set"
+                                : "maxSessionTimeout, twenty ticks unless set");
         if (tick_usec)
                 printf("tick: %s\n", duration_to_string(tick_usec, texts[0]));
         else
@@ -104,10 +114,13 @@ static unsigned report_session(const ConfigGlobal *g, const Probe *probe, uint64
                 check_host_problem("grace: %s", problem);
                 return 1;
         }
-        printf("lease: %s, renewed every %s; with no renewal the stop signal comes %s before its end: %s of grace, then SIGKILL "
+        printf("lease: %s, renewed every %s; with no renewal the stop signal comes %s before its end: %s of "
+               "grace, then SIGKILL "
                "with %s to die\n",
-                duration_to_string(timing.lease_usec, texts[0]), duration_to_string(timing.renew_usec, texts[1]),
-                duration_to_string(timing.grace_usec + timing.kill_usec, texts[2]), duration_to_string(timing.grace_usec, texts[3]),
+                duration_to_string(timing.lease_usec, texts[0]),
+                duration_to_string(timing.renew_usec, texts[1]),
+                duration_to_string(timing.grace_usec + timing.kill_usec, texts[2]),
+                duration_to_string(timing.grace_usec, texts[3]),
                 duration_to_string(timing.kill_usec, texts[4]));
         return 0;
 }
@@ -115,8 +128,8 @@ static unsigned report_session(const ConfigGlobal *g, const Probe *probe, uint64
 static void print_samples(const char *what, const uint64_t *samples, size_t n)
 {
         if (n)
-                printf("%s: %.1f ms (from %.1f to %.1f, of %zu)\n", what, (double)samples[n / 2] / 1000, (double)samples[0] / 1000,
-                        (double)samples[n - 1] / 1000, n);
+                printf("%s: %.1f ms (from %.1f to %.1f, of %zu)\n", what, (double)samples[n / 2] / 1000,
+                        (double)samples[0] / 1000, (double)samples[n - 1] / 1000, n);
 }
 
 /* A renewal must be answered before the next one is due. */
@@ -129,7 +142,8 @@ static unsigned report_latency(const Probe *probe)
         if (probe->n_writes == 0 || timing_init(&timing, probe->granted_usec, 0, NULL, 0) < 0 ||
                 probe->writes[probe->n_writes - 1] < timing.renew_usec)
                 return 0;
-        check_host_problem("writes take longer than the time between two renewals; relieve the servers' disks, or ask for a longer session-timeout");
+        check_host_problem("writes take longer than the time between two renewals; relieve the servers' "
+                           "disks, or ask for a longer session-timeout");
         return 1;
 }
 
@@ -164,7 +178,8 @@ static int check_ensemble(const CheckOptions *o, const Config *config, const Hos
 
         n += check_host_servers(hosts, MIN(o->timeout_usec, FOUR_LETTER_USEC), &tick_usec);
         fflush(stdout);
-        status = probe_run(probe, &client, g->root, o->timeout_usec) < 0 ? EXIT_STATUS_FAILURE : probe->status;
+        status =
+                probe_run(probe, &client, g->root, o->timeout_usec) < 0 ? EXIT_STATUS_FAILURE : probe->status;
         if (probe->attached) {
                 n += report_session(g, probe, tick_usec);
                 n += report_latency(probe);

@@ -83,7 +83,8 @@ static void enter(Run *run, enum Step step)
 static void set_place(Run *run, const char *place)
 {
         snprintf(run->place, sizeof(run->place), "%s", place);
-        snprintf(run->scratch, sizeof(run->scratch), "%s/check-%s", strcmp(place, "/") == 0 ? "" : place, run->id);
+        snprintf(run->scratch, sizeof(run->scratch), "%s/check-%s", strcmp(place, "/") == 0 ? "" : place,
+                run->id);
 }
 
 static void ask(Run *run)
@@ -99,13 +100,17 @@ static void ask(Run *run)
                 submit(run, &(Request){.kind = REQUEST_CHILDREN, .path = run->place});
                 break;
         case STEP_CREATE:
-                submit(run, &(Request){.kind = REQUEST_CREATE, .mode = CREATE_EPHEMERAL, .path = run->scratch});
+                submit(run,
+                        &(Request){.kind = REQUEST_CREATE, .mode = CREATE_EPHEMERAL, .path = run->scratch});
                 break;
         case STEP_GET:
                 submit(run, &(Request){.kind = REQUEST_GET, .path = run->scratch});
                 break;
         case STEP_SET:
-                submit(run, &(Request){.kind = REQUEST_SET, .path = run->scratch, .data = data, .data_len = sizeof(data) - 1,
+                submit(run, &(Request){.kind = REQUEST_SET,
+                                    .path = run->scratch,
+                                    .data = data,
+                                    .data_len = sizeof(data) - 1,
                                     .version = VERSION_ANY});
                 break;
         case STEP_DELETE:
@@ -157,11 +162,22 @@ static void on_base(Run *run, enum Outcome outcome)
 /* What is not allowed. Returns whether it was something else than "not allowed". */
 static bool take_refusal(Run *run, enum Outcome outcome)
 {
-        static const char *const what[] = {[STEP_BASE] = "look at", [STEP_READ] = "look at", [STEP_LIST] = "list what is in",
-                [STEP_CREATE] = "create a znode in", [STEP_GET] = "read what it has made in", [STEP_SET] = "write what it has made in",
-                [STEP_DELETE] = "delete a znode in", [STEP_KIND] = "look at"};
-        static const char *const perms[] = {[STEP_LIST] = "r", [STEP_CREATE] = "c", [STEP_GET] = "r", [STEP_SET] = "w",
-                [STEP_DELETE] = "d", [STEP_BASE] = "r", [STEP_READ] = "r", [STEP_KIND] = "r"};
+        static const char *const what[] = {[STEP_BASE] = "look at",
+                [STEP_READ] = "look at",
+                [STEP_LIST] = "list what is in",
+                [STEP_CREATE] = "create a znode in",
+                [STEP_GET] = "read what it has made in",
+                [STEP_SET] = "write what it has made in",
+                [STEP_DELETE] = "delete a znode in",
+                [STEP_KIND] = "look at"};
+        static const char *const perms[] = {[STEP_LIST] = "r",
+                [STEP_CREATE] = "c",
+                [STEP_GET] = "r",
+                [STEP_SET] = "w",
+                [STEP_DELETE] = "d",
+                [STEP_BASE] = "r",
+                [STEP_READ] = "r",
+                [STEP_KIND] = "r"};
         bool own = run->step == STEP_GET || run->step == STEP_SET;
 
         if (outcome != OUTCOME_DENIED)
@@ -200,7 +216,9 @@ static void go_on(Run *run, const Event *event)
         case STEP_SET:
                 if (event->reply.outcome == OUTCOME_OK)
                         sample(probe->writes, &probe->n_writes, event);
-                enter(run, event->reply.outcome == OUTCOME_OK && probe->n_writes < PROBE_SAMPLES ? STEP_SET : STEP_DELETE);
+                enter(run, event->reply.outcome == OUTCOME_OK && probe->n_writes < PROBE_SAMPLES
+                                   ? STEP_SET
+                                   : STEP_DELETE);
                 break;
         case STEP_DELETE:
                 next_kind(run);
@@ -237,7 +255,8 @@ static void on_reply(void *userdata, const Event *event)
         case OUTCOME_NO_CHILDREN:
         case OUTCOME_ROLLED_BACK:
         case OUTCOME_REFUSED:
-                fail(run, EXIT_STATUS_FAILURE, "a request in %s failed: %s", run->place, outcome_to_string(event->reply.outcome));
+                fail(run, EXIT_STATUS_FAILURE, "a request in %s failed: %s", run->place,
+                        outcome_to_string(event->reply.outcome));
                 break;
         }
 }
@@ -286,7 +305,8 @@ static void on_timeout(void *userdata)
 
         duration_to_string(run->timeout_usec, after);
         if (!run->probe->attached)
-                fail(run, EXIT_STATUS_NO_ENSEMBLE, "no contact within %s%s%s", after, failures && *failures ? ": " : "", failures ?: "");
+                fail(run, EXIT_STATUS_NO_ENSEMBLE, "no contact within %s%s%s", after,
+                        failures && *failures ? ": " : "", failures ?: "");
         else
                 fail(run, EXIT_STATUS_NO_ENSEMBLE, "no answers any more within %s", after);
         sd_event_exit(run->event, 0);
@@ -318,11 +338,13 @@ int probe_run(Probe *probe, const ClientConfig *config, const char *root, uint64
         if (r >= 0)
                 r = timer_init(&run->timer, run->event, SD_EVENT_PRIORITY_NORMAL, on_timeout, run);
         if (r < 0) {
-                snprintf(probe->failure, sizeof(probe->failure), "cannot set up the event loop: %s", strerror(-r));
+                snprintf(probe->failure, sizeof(probe->failure), "cannot set up the event loop: %s",
+                        strerror(-r));
                 return r;
         }
         timer_set(&run->timer, usec_add(clock_boottime_usec(), timeout_usec));
-        r = client_new(&run->client, run->event, config, on_client, run, probe->failure, sizeof(probe->failure));
+        r = client_new(
+                &run->client, run->event, config, on_client, run, probe->failure, sizeof(probe->failure));
         if (r >= 0) {
                 probe->failure[0] = '\0';
                 r = sd_event_loop(run->event);

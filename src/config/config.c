@@ -53,14 +53,15 @@ static Owned *owned_new(void)
         return owned;
 }
 
-static int read_unit(SchemaDraft *draft, const RawSection *section, const RawSection *defaults, Owned *owned, Raw *raw)
+static int read_unit(
+        SchemaDraft *draft, const RawSection *section, const RawSection *defaults, Owned *owned, Raw *raw)
 {
         const char *why = text_component_problem(section->title);
 
         schema_draft_init(draft);
         if (why)
-                problems_add(&raw->problems, section->file, section->line, "unit '%.100s' cannot have this name: it %s",
-                        section->title, why);
+                problems_add(&raw->problems, section->file, section->line,
+                        "unit '%.100s' cannot have this name: it %s", section->title, why);
         draft->unit.owned = owned->arena;
         draft->unit.name = arena_strdup(owned->arena, section->title);
         draft->unit.file = arena_strdup(owned->arena, section->file);
@@ -110,7 +111,8 @@ static const RawSection *find_defaults(Raw *raw)
                         continue;
                 if (defaults)
                         problems_add(&raw->problems, section->file, section->line,
-                                "there are defaults in %s:%u already; put both into one section", defaults->file, defaults->line);
+                                "there are defaults in %s:%u already; put both into one section",
+                                defaults->file, defaults->line);
                 else
                         defaults = section;
         }
@@ -151,8 +153,9 @@ static void tell_same(Name *names, size_t n, const char *what, const char *remed
                 const RawSection *section = names[i].section, *before = names[i - 1].section;
 
                 if (strcmp(names[i].text, names[i - 1].text) == 0)
-                        problems_add(&raw->problems, section->file, section->line, "%s '%.100s' is described twice, before in %s:%u; %s",
-                                what, names[i].text, before->file, before->line, remedy);
+                        problems_add(&raw->problems, section->file, section->line,
+                                "%s '%.100s' is described twice, before in %s:%u; %s", what, names[i].text,
+                                before->file, before->line, remedy);
         }
 }
 
@@ -223,7 +226,8 @@ static int make(Config **out, Raw *raw, const char *file)
         if (r < 0)
                 return r;
         if (raw->problems.total == 0 && config->n_units == 0)
-                problems_add(&raw->problems, file, 0, "describes no unit; write unit \"NAME\" { command = ... }");
+                problems_add(
+                        &raw->problems, file, 0, "describes no unit; write unit \"NAME\" { command = ... }");
         if (raw->problems.total > 0)
                 return -EINVAL;
         *out = TAKE(config);
@@ -279,8 +283,8 @@ void config_describe(TextBuffer *text)
         for (size_t i = 0; i < schema_n_settings; i++) {
                 const SchemaSetting *s = &schema_settings[i];
 
-                text_buffer_printf(text, "%s = %s\n        %s\n        %s%s%s%s%s\n", s->name, s->argument, s->help,
-                        schema_place_to_string(s->place), s->needs ? ", with " : "", s->needs ?: "",
+                text_buffer_printf(text, "%s = %s\n        %s\n        %s%s%s%s%s\n", s->name, s->argument,
+                        s->help, schema_place_to_string(s->place), s->needs ? ", with " : "", s->needs ?: "",
                         s->by_default ? "; default: " : "", s->by_default ?: "");
         }
 }
@@ -305,15 +309,12 @@ bool config_global_needs_restart(const ConfigGlobal *a, const ConfigGlobal *b, T
                 const char *name;
                 bool differs;
         } all[] = {{"connect", differs(a->connect, b->connect)},
-                {"auth-file", differs(a->auth_file, b->auth_file)},
-                {"acl", differs(a->acl, b->acl)},
+                {"auth-file", differs(a->auth_file, b->auth_file)}, {"acl", differs(a->acl, b->acl)},
                 {"root", differs(a->root, b->root)},
                 {"session-timeout", a->session_timeout_usec != b->session_timeout_usec},
-                {"grace", a->grace_usec != b->grace_usec},
-                {"control", differs(a->control, b->control)},
+                {"grace", a->grace_usec != b->grace_usec}, {"control", differs(a->control, b->control)},
                 {"control-group", differs(a->control_group, b->control_group)},
-                {"listen", differs(a->listen, b->listen)},
-                {"host", differs(a->host, b->host)}};
+                {"listen", differs(a->listen, b->listen)}, {"host", differs(a->host, b->host)}};
         bool any = false;
 
         for (size_t i = 0; i < ARRAY_SIZE(all); i++) {

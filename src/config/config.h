@@ -2,8 +2,8 @@
  * and nothing half-read comes out. The only users of libconfuse are the files beside this one; plain structs come
  * out. What a setting is called, what it may be and what it is by default is in one table, schema.h.
  *
- * Each unit is a thing of its own with a count of references and owns all its strings, so that a unit that a reload leaves alone keeps
- * its settings while the file that they came from is gone. */
+ * Each unit is a thing of its own with a count of references and owns all its strings, so that a unit that a
+ * reload leaves alone keeps its settings while the file that they came from is gone. */
 #pragma once
 
 #include "recipe/cron-plan.h"
@@ -118,5 +118,6 @@ enum ConfigChange {
 
 /* WHICH: the names of the settings that differ, for people. */
 enum ConfigChange config_unit_compare(const ConfigUnit *before, const ConfigUnit *after, TextBuffer *which);
-/* Whether the settings that are not of one unit differ in what only a new start can change (ensemble, session, root, ...). */
+/* Whether the settings that are not of one unit differ in what only a new start can change (ensemble, session,
+ * root, ...). */
 bool config_global_needs_restart(const ConfigGlobal *before, const ConfigGlobal *after, TextBuffer *which);

@@ -10,16 +10,11 @@ static size_t plain_size(const SchemaSetting *setting)
         static const struct {
                 ValueParser parse;
                 size_t size;
-        } all[] = {{value_parse_duration, sizeof(uint64_t)},
-                {value_parse_number, sizeof(uint64_t)},
-                {value_parse_size, sizeof(uint64_t)},
-                {value_parse_priority, sizeof(uint64_t)},
-                {value_parse_give_up, sizeof(uint64_t)},
-                {value_parse_slots, sizeof(uint64_t)},
-                {setting_parse_keep, sizeof(uint64_t)},
-                {value_parse_flag, sizeof(bool)},
-                {setting_parse_start, sizeof(bool)},
-                {value_parse_signal, sizeof(int)},
+        } all[] = {{value_parse_duration, sizeof(uint64_t)}, {value_parse_number, sizeof(uint64_t)},
+                {value_parse_size, sizeof(uint64_t)}, {value_parse_priority, sizeof(uint64_t)},
+                {value_parse_give_up, sizeof(uint64_t)}, {value_parse_slots, sizeof(uint64_t)},
+                {setting_parse_keep, sizeof(uint64_t)}, {value_parse_flag, sizeof(bool)},
+                {setting_parse_start, sizeof(bool)}, {value_parse_signal, sizeof(int)},
                 {setting_parse_umask, sizeof(int)}};
 
         for (size_t i = 0; i < ARRAY_SIZE(all); i++)
@@ -30,8 +25,9 @@ static size_t plain_size(const SchemaSetting *setting)
 
 static bool is_words(const SchemaSetting *setting)
 {
-        return setting->parse_list == setting_parse_command || setting->parse_list == setting_parse_environment ||
-                setting->parse_list == setting_parse_environment_files;
+        return setting->parse_list == setting_parse_command ||
+               setting->parse_list == setting_parse_environment ||
+               setting->parse_list == setting_parse_environment_files;
 }
 
 static void put_word(TextBuffer *text, const char *word)
@@ -47,7 +43,8 @@ static void put_raw(TextBuffer *text, const SchemaSetting *setting, const RawSet
                 put_word(text, s->values[i]);
 }
 
-static void put_setting(TextBuffer *text, const SchemaSetting *setting, const RawSetting *s, const SchemaDraft *draft)
+static void put_setting(
+        TextBuffer *text, const SchemaSetting *setting, const RawSetting *s, const SchemaDraft *draft)
 {
         const unsigned char *value = (const unsigned char *)draft + setting->offset;
         size_t size = plain_size(setting);

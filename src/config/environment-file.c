@@ -44,7 +44,8 @@ static int take_line(char *line, Arena *arena, char **words, size_t *n, char *pr
                 return -EINVAL;
         }
         if (*n == ENVIRONMENT_FILE_WORDS_MAX) {
-                snprintf(problem, problem_size, "has too many lines: at most %d in all", ENVIRONMENT_FILE_WORDS_MAX);
+                snprintf(problem, problem_size, "has too many lines: at most %d in all",
+                        ENVIRONMENT_FILE_WORDS_MAX);
                 return -EINVAL;
         }
         unquote(clean);
@@ -78,7 +79,8 @@ static int read_text(const char *path, bool optional, char **data, char *problem
         return -EINVAL;
 }
 
-int environment_file_read(const char *path, Arena *arena, char **words, size_t *n, char *problem, size_t problem_size)
+int environment_file_read(
+        const char *path, Arena *arena, char **words, size_t *n, char *problem, size_t problem_size)
 {
         bool optional = path[0] == '-';
         CLEANUP_STRING data = NULL;
@@ -86,7 +88,8 @@ int environment_file_read(const char *path, Arena *arena, char **words, size_t *
 
         path += optional;
         if (path[0] != '/') {
-                snprintf(problem, problem_size, "is no absolute path: begin it with /, or with -/ if it may be missing");
+                snprintf(problem, problem_size,
+                        "is no absolute path: begin it with /, or with -/ if it may be missing");
                 return -EINVAL;
         }
         r = read_text(path, optional, &data, problem, problem_size);

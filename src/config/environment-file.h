@@ -1,5 +1,5 @@
-/* A file with an environment: a line NAME=VALUE each. Lines that are empty or begin with # or ; are passed over, quotes around a
- * whole value are taken away, and nothing is replaced. */
+/* A file with an environment: a line NAME=VALUE each. Lines that are empty or begin with # or ; are passed over,
+ * quotes around a whole value are taken away, and nothing is replaced. */
 #pragma once
 
 #include <stddef.h>

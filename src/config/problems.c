@@ -47,7 +47,8 @@ void problems_add(Problems *problems, const char *file, unsigned line, const cha
 bool problems_has(const Problems *problems, const char *file, unsigned line)
 {
         for (size_t i = 0; i < problems->n; i++)
-                if (problems->items[i].line == line && strcmp(problems->files[problems->items[i].file], file) == 0)
+                if (problems->items[i].line == line &&
+                        strcmp(problems->files[problems->items[i].file], file) == 0)
                         return true;
         return false;
 }

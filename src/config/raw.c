@@ -47,7 +47,8 @@ static int append_sections(Raw *raw, RawSection *from, size_t n)
 
 static int append_global(Raw *raw, RawSection *from)
 {
-        RawSetting *settings = realloc(raw->global.settings, (raw->global.n + from->n + 1) * sizeof(*settings));
+        RawSetting *settings =
+                realloc(raw->global.settings, (raw->global.n + from->n + 1) * sizeof(*settings));
 
         if (!settings)
                 return -ENOMEM;
@@ -81,11 +82,13 @@ static int read_include(const Source *s, const ReaderInclude *include)
         if (!pattern)
                 return -ENOMEM;
         if (include->pattern[0] == '\0') {
-                problems_add(&raw->problems, s->file, include->line, "include has an empty path; name a file");
+                problems_add(
+                        &raw->problems, s->file, include->line, "include has an empty path; name a file");
                 return 0;
         }
         if (s->from_memory) {
-                problems_add(&raw->problems, s->file, include->line, "include is for files; there is none here");
+                problems_add(
+                        &raw->problems, s->file, include->line, "include is for files; there is none here");
                 return 0;
         }
         g = glob(pattern, GLOB_NOMAGIC | GLOB_ERR, NULL, &found);
@@ -93,7 +96,8 @@ static int read_include(const Source *s, const ReaderInclude *include)
                 result = -ENOMEM;
         else if (g == GLOB_ABORTED && errno != ENOENT)
                 problems_add(&raw->problems, s->file, include->line,
-                        "include: '%s' cannot be looked for: %s; let the user that runs zksup read the directory",
+                        "include: '%s' cannot be looked for: %s; let the user that runs zksup read the "
+                        "directory",
                         pattern, strerror(errno));
         for (size_t i = 0; i < found.gl_pathc && result == 0; i++) {
                 Source *child = &(Source){.raw = raw,
@@ -204,8 +208,8 @@ static int read_file(Source *s)
         }
         if (s->depth > RAW_INCLUDE_DEPTH || ++s->raw->n_files > RAW_FILES_MAX) {
                 problems_add(problems, s->parent->file, s->line,
-                        "include: %s: at most %d files, each in another, and %d in all; put some together", s->file,
-                        RAW_INCLUDE_DEPTH, RAW_FILES_MAX);
+                        "include: %s: at most %d files, each in another, and %d in all; put some together",
+                        s->file, RAW_INCLUDE_DEPTH, RAW_FILES_MAX);
                 return 0;
         }
         if (error == 0)

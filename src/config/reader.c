@@ -8,8 +8,10 @@
 #include "config/source.h"
 #include "util/text.h"
 
-#define BEGIN "\x02" /* an empty section in each section: it is made where that begins, and keeps the line */
-#define COLLECTED ((cfg_flag_t)1 << 24) /* libconfuse leaves this flag of a section alone */
+/* An empty section in each section: it is made where that begins, and keeps the line. */
+#define BEGIN "\x02"
+/* A flag that libconfuse leaves alone. */
+#define COLLECTED ((cfg_flag_t)1 << 24)
 
 /* libconfuse's callbacks have no place for one of ours. Reading is never nested. */
 static Reader *reading;
@@ -42,18 +44,19 @@ static void tell_syntax(Reader *r, unsigned line, const char *text, const char *
                 const char *said, *remedy;
         } all[] = {{"missing equal sign", "write NAME = VALUE"},
                 {"unexpected closing brace", "remove it, or add the section that it closes"},
-                {"unexpected token", "write NAME = VALUE or NAME = {VALUE, VALUE}, and a value with blanks in quotes"},
+                {"unexpected token",
+                        "write NAME = VALUE or NAME = {VALUE, VALUE}, and a value with blanks in quotes"},
                 {"missing opening brace", "write unit \"NAME\" { ... } or defaults { ... }"},
-                {"missing title", "write unit \"NAME\" { ... }"},
-                {"attempt to append", "write it once"},
+                {"missing title", "write unit \"NAME\" { ... }"}, {"attempt to append", "write it once"},
                 {"invalid octal number", "write '\\\\' for a backslash"},
                 {"bad escape sequence", "write '\\\\' for a backslash"},
                 {"premature end of file", "the last setting or section is not complete"}};
 
         if (name && is_unknown(r, name)) {
                 problems_add(r->problems, r->file, line,
-                        "there is no setting or section '%s' here; a value with blanks needs quotes, and sections are "
-                        "unit \"NAME\" { ... } and defaults { ... }, neither inside another", name);
+                        "there is no setting or section '%s' here; a value with blanks needs quotes, and "
+                        "sections are unit \"NAME\" { ... } and defaults { ... }, neither inside another",
+                        name);
                 return;
         }
         for (size_t i = 0; i < ARRAY_SIZE(all); i++)
@@ -78,7 +81,7 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
         if (text_has_prefix(text, "no such option") && quoted && add_unknown(r, quoted))
                 r->again = true;
         else if ((!text_has_prefix(text, "premature end") && !text_has_prefix(text, "unterminated string")) ||
-                r->problems->total == r->problems_before) /* else its beginning was told already */
+                 r->problems->total == r->problems_before) /* else its beginning was told already */
                 tell_syntax(r, (unsigned)cfg->line, text, quoted);
 }
 
@@ -94,9 +97,8 @@ static RawSetting *setting_of(Reader *r, RawSection *section, cfg_t *cfg, cfg_op
         if (!settings)
                 return NULL;
         section->settings = settings;
-        settings[section->n] = (RawSetting){.name = arena_strdup(r->arena, opt->name),
-                .file = r->file,
-                .line = (unsigned)cfg->line};
+        settings[section->n] = (RawSetting){
+                .name = arena_strdup(r->arena, opt->name), .file = r->file, .line = (unsigned)cfg->line};
         return settings[section->n].name ? &settings[section->n++] : NULL;
 }
 
@@ -169,8 +171,8 @@ static int on_section(cfg_t *cfg, cfg_opt_t *opt)
         if (!from || collect_empty(r, &r->pending, from) < 0)
                 goto fail;
         if (r->n_sections >= READER_SECTIONS_MAX) {
-                problems_add(r->problems, r->file, (unsigned)cfg->line, "there are more than %d units in one file; use several",
-                        READER_SECTIONS_MAX);
+                problems_add(r->problems, r->file, (unsigned)cfg->line,
+                        "there are more than %d units in one file; use several", READER_SECTIONS_MAX);
                 return -1;
         }
         sections = realloc(r->sections, (r->n_sections + 1) * sizeof(*sections));
@@ -206,8 +208,9 @@ static int on_include(cfg_t *cfg, cfg_opt_t *opt)
         if (!includes)
                 goto fail;
         r->includes = includes;
-        includes[r->n_includes] = (ReaderInclude){
-                .pattern = strdup(cfg_opt_getnstr(opt, 0)), .line = (unsigned)cfg->line, .before = r->n_sections};
+        includes[r->n_includes] = (ReaderInclude){.pattern = strdup(cfg_opt_getnstr(opt, 0)),
+                .line = (unsigned)cfg->line,
+                .before = r->n_sections};
         if (!includes[r->n_includes].pattern)
                 goto fail;
         source_unmask(includes[r->n_includes++].pattern);
@@ -294,7 +297,8 @@ static int read_once(Reader *r, const char *text)
         cfg_set_error_function(cfg, on_error);
         result = cfg_parse_buf(cfg, text);
         if (result != CFG_SUCCESS && !r->again && !r->failed && r->problems->total == r->problems_before)
-                problems_add(r->problems, r->file, (unsigned)cfg->line, "a string or a comment does not end; close it");
+                problems_add(r->problems, r->file, (unsigned)cfg->line,
+                        "a string or a comment does not end; close it");
         if (result == CFG_SUCCESS && collect_empty(r, &r->global, cfg) < 0)
                 r->failed = true;
         cfg_free(cfg); /* the lexer forgets where it was, too */
@@ -320,7 +324,8 @@ static void forget(Reader *r)
 
 void reader_init(Reader *reader, Arena *arena, const char *file, const char *const *names, Problems *problems)
 {
-        *reader = (Reader){.arena = arena, .file = file, .names = names, .problems = problems, .global = {.type = ""}};
+        *reader = (Reader){
+                .arena = arena, .file = file, .names = names, .problems = problems, .global = {.type = ""}};
 }
 
 int reader_read(Reader *reader, char *text, size_t len)

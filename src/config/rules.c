@@ -21,10 +21,11 @@ static bool PRINTF_LIKE(3, 4) fail(RuleBroken *broken, const char *setting, cons
 bool rules_sequence(const char *dashes, uint64_t first, uint64_t max, uint64_t prefer, RuleBroken *broken)
 {
         if (max < first)
-                return fail(broken, "max", "%smax %" PRIu64 " is below %sfirst %" PRIu64, dashes, max, dashes, first);
+                return fail(broken, "max", "%smax %" PRIu64 " is below %sfirst %" PRIu64, dashes, max, dashes,
+                        first);
         if (prefer != CONFIG_NO_PREFER && (prefer < first || prefer > max))
-                return fail(broken, "prefer", "%sprefer %" PRIu64 " is not between %sfirst and %smax", dashes, prefer,
-                        dashes, dashes);
+                return fail(broken, "prefer", "%sprefer %" PRIu64 " is not between %sfirst and %smax", dashes,
+                        prefer, dashes, dashes);
         return true;
 }
 
@@ -38,8 +39,8 @@ bool rules_hook_timeout(const char *dashes, uint64_t usec, RuleBroken *broken)
 bool rules_lock_kind(const char *dashes, bool shared, bool exclusive, uint64_t slots, RuleBroken *broken)
 {
         if (shared + exclusive + (slots > 0) > 1)
-                return fail(broken, shared ? "shared" : "exclusive", "only one of %sshared, %sexclusive and %sslots",
-                        dashes, dashes, dashes);
+                return fail(broken, shared ? "shared" : "exclusive",
+                        "only one of %sshared, %sexclusive and %sslots", dashes, dashes, dashes);
         return true;
 }
 
@@ -60,7 +61,8 @@ bool rules_hold_min(const char *dashes, uint64_t usec, RuleBroken *broken)
 bool rules_jitter(const char *dashes, const CronSchedule *schedule, uint64_t usec, RuleBroken *broken)
 {
         if (schedule->every && usec >= (uint64_t)schedule->every * USEC_PER_SEC)
-                return fail(broken, "jitter", "%sjitter must be shorter than the time between two ticks", dashes);
+                return fail(
+                        broken, "jitter", "%sjitter must be shorter than the time between two ticks", dashes);
         if (usec > 24 * HOUR_USEC)
                 return fail(broken, "jitter", "%sjitter must be at most 24h", dashes);
         return true;

@@ -177,7 +177,8 @@ const SchemaSetting schema_settings[] = {
         ANY("oom-score-adjust", "N", setting_parse_oom, unit.child, NULL, AFRESH, .of_process = true,
                 .example = "200", .help = "-1000 to 1000; ours if not given"),
         ANY("stdout", "WHERE", setting_parse_output, unit.out, "auto", AFRESH, .of_process = true,
-                .help = "auto, inherit (ours, each line after the unit's name), journal, file:/PATH or null; auto: journal if ours is"),
+                .help = "auto, inherit (ours, each line after the unit's name), journal, file:/PATH or null; "
+                        "auto: journal if ours is"),
         ANY("stderr", "WHERE", setting_parse_output, unit.err, "auto", AFRESH, .of_process = true,
                 .help = "the same for the standard error"),
         ANY("rotate-size", "SIZE", value_parse_size, rotate_bytes, "0", AFRESH, .of_process = true,

@@ -20,34 +20,37 @@ static char **expand_all(const RawSetting *s, bool expands, Arena *arena, char *
         char **values = arena_words(arena, s->n);
 
         for (size_t i = 0; values && i < s->n; i++) {
-                values[i] = expands ? setting_expand(arena, s->values[i], problem, size) : arena_strdup(arena, s->values[i]);
+                values[i] = expands ? setting_expand(arena, s->values[i], problem, size)
+                                    : arena_strdup(arena, s->values[i]);
                 if (!values[i])
                         return NULL;
         }
         return values;
 }
 
-static int read_values(const SchemaSetting *setting, const RawSetting *s, Arena *arena, void *target, char *problem)
+static int read_values(
+        const SchemaSetting *setting, const RawSetting *s, Arena *arena, void *target, char *problem)
 {
         char **values;
 
         if (setting->parse && s->n != 1) {
-                snprintf(problem, PROBLEM_MAX, "takes one value, not %s; write %s = %s", s->n ? "a list" : "an empty list", s->name,
-                        setting->argument);
+                snprintf(problem, PROBLEM_MAX, "takes one value, not %s; write %s = %s",
+                        s->n ? "a list" : "an empty list", s->name, setting->argument);
                 return -EINVAL;
         }
         snprintf(problem, PROBLEM_MAX, "cannot be kept: out of memory");
         values = expand_all(s, setting->expands, arena, problem, PROBLEM_MAX);
         if (!values)
                 return -EINVAL;
-        return setting->parse ? setting->parse(values[0], target, problem, PROBLEM_MAX) :
-                                setting->parse_list(arena, values, s->n, target, problem, PROBLEM_MAX);
+        return setting->parse ? setting->parse(values[0], target, problem, PROBLEM_MAX)
+                              : setting->parse_list(arena, values, s->n, target, problem, PROBLEM_MAX);
 }
 
 static void tell_value(Raw *raw, const RawSetting *s, const char *problem)
 {
         if (s->n == 1)
-                problems_add(&raw->problems, s->file, s->line, "%s '%.100s' %s", s->name, s->values[0], problem);
+                problems_add(
+                        &raw->problems, s->file, s->line, "%s '%.100s' %s", s->name, s->values[0], problem);
         else
                 problems_add(&raw->problems, s->file, s->line, "%s %s", s->name, problem);
 }
@@ -57,13 +60,17 @@ static void tell_unknown(Raw *raw, const RawSetting *s)
         const char *guess = schema_guess(s->name);
 
         if (strcmp(s->name, "name") == 0)
-                problems_add(&raw->problems, s->file, s->line, "a unit's name is the title of its section: unit \"NAME\" { ... }");
+                problems_add(&raw->problems, s->file, s->line,
+                        "a unit's name is the title of its section: unit \"NAME\" { ... }");
         else if (strcmp(s->name, "tty") == 0 || strcmp(s->name, "tick-now") == 0)
-                problems_add(&raw->problems, s->file, s->line, "%s is for the command line; units of a file have no such setting", s->name);
+                problems_add(&raw->problems, s->file, s->line,
+                        "%s is for the command line; units of a file have no such setting", s->name);
         else if (guess)
-                problems_add(&raw->problems, s->file, s->line, "there is no setting '%s'; did you mean %s?", s->name, guess);
+                problems_add(&raw->problems, s->file, s->line, "there is no setting '%s'; did you mean %s?",
+                        s->name, guess);
         else
-                problems_add(&raw->problems, s->file, s->line, "there is no setting '%s'; zksup.conf(5) lists them", s->name);
+                problems_add(&raw->problems, s->file, s->line,
+                        "there is no setting '%s'; zksup.conf(5) lists them", s->name);
 }
 
 static bool may_stand(const SchemaSetting *setting, enum SchemaPlace place)
@@ -81,14 +88,16 @@ static void check_twice(const RawSection *section, size_t i, Raw *raw)
                 const RawSetting *before = &section->settings[j];
 
                 if (strcmp(before->name, s->name) == 0) {
-                        problems_add(&raw->problems, s->file, s->line, "%s is set twice, before in %s:%u; remove one", s->name,
-                                before->file, before->line);
+                        problems_add(&raw->problems, s->file, s->line,
+                                "%s is set twice, before in %s:%u; remove one", s->name, before->file,
+                                before->line);
                         return;
                 }
         }
 }
 
-void section_apply(const RawSection *section, enum SchemaPlace place, Arena *arena, SchemaDraft *draft, Raw *raw, bool tell)
+void section_apply(const RawSection *section, enum SchemaPlace place, Arena *arena, SchemaDraft *draft,
+        Raw *raw, bool tell)
 {
         for (size_t i = 0; i < section->n && i < SETTINGS_MAX; i++) {
                 const RawSetting *s = &section->settings[i];
@@ -99,7 +108,8 @@ void section_apply(const RawSection *section, enum SchemaPlace place, Arena *are
                         if (tell && !setting)
                                 tell_unknown(raw, s);
                         else if (tell)
-                                problems_add(&raw->problems, s->file, s->line, "%s does not belong here; write it %s", s->name,
+                                problems_add(&raw->problems, s->file, s->line,
+                                        "%s does not belong here; write it %s", s->name,
                                         schema_place_to_string(setting->place));
                         continue;
                 }
@@ -131,19 +141,23 @@ static void check_gates(const RawSection *section, const SchemaDraft *d, Raw *ra
                 if (!setting)
                         continue;
                 if (setting->needs && !raw_find(section, setting->needs))
-                        problems_add(&raw->problems, s->file, s->line, "unit '%s': %s has no effect without %s; set %s or remove it",
-                                u->name, s->name, setting->needs, setting->needs);
+                        problems_add(&raw->problems, s->file, s->line,
+                                "unit '%s': %s has no effect without %s; set %s or remove it", u->name,
+                                s->name, setting->needs, setting->needs);
                 if (setting->of_process && u->systemd_unit)
                         problems_add(&raw->problems, s->file, s->line,
-                                "unit '%s': %s has no effect on a service of systemd; set it in %s or remove it", u->name,
-                                s->name, u->systemd_unit);
+                                "unit '%s': %s has no effect on a service of systemd; set it in %s or remove "
+                                "it",
+                                u->name, s->name, u->systemd_unit);
         }
         for (size_t i = 0; i < 2; i++) {
                 const RawSetting *s = raw_find(section, i ? "no-wait" : "wait");
 
                 if (s && !u->pool && !u->lead && !u->lock)
                         problems_add(&raw->problems, s->file, s->line,
-                                "unit '%s': %s has no effect without pool, lead or lock; set one or remove it", u->name, s->name);
+                                "unit '%s': %s has no effect without pool, lead or lock; set one or remove "
+                                "it",
+                                u->name, s->name);
         }
         if (u->cron && !raw_find(section, "schedule"))
                 problems_add(&raw->problems, section->file, raw_find(section, "cron")->line,
@@ -214,7 +228,8 @@ static void check_cron(const Check *c)
         if (u->timezone && zone_new(&zone, u->timezone, problem, sizeof(problem)) < 0)
                 tell(c, "timezone", "%s", problem);
         if (u->within_usec != UINT64_MAX && u->missed == CONFIG_MISSED_SKIP)
-                tell(c, "within", "within says how late a tick may be for missed = run-once; set that or remove it");
+                tell(c, "within",
+                        "within says how late a tick may be for missed = run-once; set that or remove it");
 }
 
 static void check_command(const Check *c)
@@ -225,7 +240,8 @@ static void check_command(const Check *c)
                 tell(c, "systemd-unit", "only one of command and systemd-unit");
         else if (!command && !service)
                 problems_add(&c->raw->problems, c->section->file, c->section->line,
-                        "unit '%s': has no command; write command = \"PROGRAM ARGUMENTS\", or systemd-unit", c->unit->name);
+                        "unit '%s': has no command; write command = \"PROGRAM ARGUMENTS\", or systemd-unit",
+                        c->unit->name);
 }
 
 /* --- what follows ------------------------------------------------------------------------------- */
@@ -252,8 +268,8 @@ static int join_environment(SchemaDraft *d, Arena *arena)
         return 0;
 }
 
-/* What says how a process runs is said in the service's own unit file. Such settings in the defaults are for the other
- * units, and not for the program that starts and stops the service. */
+/* What says how a process runs is said in the service's own unit file. Such settings in the defaults are for
+ * the other units, and not for the program that starts and stops the service. */
 static void forget_process(SchemaDraft *d)
 {
         ConfigUnit *u = &d->unit;
@@ -270,10 +286,10 @@ static void conclude(const Check *c, SchemaDraft *d)
 {
         ConfigUnit *u = &d->unit;
 
-        u->lock_kind = d->slots  ? CONFIG_LOCK_SLOTS :
-                d->shared        ? CONFIG_LOCK_SHARED :
-                d->exclusive     ? CONFIG_LOCK_WRITE :
-                                   CONFIG_LOCK_EXCLUSIVE;
+        u->lock_kind = d->slots       ? CONFIG_LOCK_SLOTS
+                       : d->shared    ? CONFIG_LOCK_SHARED
+                       : d->exclusive ? CONFIG_LOCK_WRITE
+                                      : CONFIG_LOCK_EXCLUSIVE;
         u->slots = (unsigned)d->slots;
         u->priority = (unsigned)d->priority;
         u->policy.give_up = u->lead ? (unsigned)d->give_up : 0;

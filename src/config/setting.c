@@ -125,19 +125,15 @@ enum OutputKind setting_own_output(void)
         struct stat st;
 
         return stream && sscanf(stream, "%" SCNu64 ":%" SCNu64, &device, &inode) == 2 &&
-                                fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode ?
-                        OUTPUT_JOURNAL :
-                        OUTPUT_INHERIT;
+                               fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode
+                       ? OUTPUT_JOURNAL
+                       : OUTPUT_INHERIT;
 }
 
 int setting_parse_output(const char *text, void *value, char *problem, size_t problem_size)
 {
-        const ValueChoice choices[] = {{"auto", (int)setting_own_output()},
-                {"inherit", OUTPUT_INHERIT},
-                {"journal", OUTPUT_JOURNAL},
-                {"file:/PATH", OUTPUT_FILE},
-                {"null", OUTPUT_NULL},
-                {NULL}};
+        const ValueChoice choices[] = {{"auto", (int)setting_own_output()}, {"inherit", OUTPUT_INHERIT},
+                {"journal", OUTPUT_JOURNAL}, {"file:/PATH", OUTPUT_FILE}, {"null", OUTPUT_NULL}, {NULL}};
         OutputConfig *output = value;
         int kind, r;
 
@@ -240,23 +236,11 @@ int setting_parse_environment_files(
         return 0;
 }
 
-static const ValueChoice resources[] = {{"as", RLIMIT_AS},
-        {"core", RLIMIT_CORE},
-        {"cpu", RLIMIT_CPU},
-        {"data", RLIMIT_DATA},
-        {"fsize", RLIMIT_FSIZE},
-        {"locks", RLIMIT_LOCKS},
-        {"memlock", RLIMIT_MEMLOCK},
-        {"msgqueue", RLIMIT_MSGQUEUE},
-        {"nice", RLIMIT_NICE},
-        {"nofile", RLIMIT_NOFILE},
-        {"nproc", RLIMIT_NPROC},
-        {"rss", RLIMIT_RSS},
-        {"rtprio", RLIMIT_RTPRIO},
-        {"rttime", RLIMIT_RTTIME},
-        {"sigpending", RLIMIT_SIGPENDING},
-        {"stack", RLIMIT_STACK},
-        {NULL}};
+static const ValueChoice resources[] = {{"as", RLIMIT_AS}, {"core", RLIMIT_CORE}, {"cpu", RLIMIT_CPU},
+        {"data", RLIMIT_DATA}, {"fsize", RLIMIT_FSIZE}, {"locks", RLIMIT_LOCKS}, {"memlock", RLIMIT_MEMLOCK},
+        {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE}, {"nofile", RLIMIT_NOFILE},
+        {"nproc", RLIMIT_NPROC}, {"rss", RLIMIT_RSS}, {"rtprio", RLIMIT_RTPRIO}, {"rttime", RLIMIT_RTTIME},
+        {"sigpending", RLIMIT_SIGPENDING}, {"stack", RLIMIT_STACK}, {NULL}};
 
 /* Sizes have units, as K M G; so may the numbers. */
 static int parse_bound(const char *text, rlim_t *bound, char *problem, size_t problem_size)
@@ -268,7 +252,8 @@ static int parse_bound(const char *text, rlim_t *bound, char *problem, size_t pr
                 return 0;
         }
         if (value_parse_size(text, &n, problem, problem_size) < 0) {
-                snprintf(problem, problem_size, "is no limit: write NAME=SOFT or NAME=SOFT:HARD, each a number or infinity");
+                snprintf(problem, problem_size,
+                        "is no limit: write NAME=SOFT or NAME=SOFT:HARD, each a number or infinity");
                 return -EINVAL;
         }
         *bound = n;
@@ -350,13 +335,15 @@ char *setting_expand(Arena *arena, const char *text, char *problem, size_t probl
                 }
                 len = strcspn(text + 2, "}");
                 if (text[2 + len] == '\0' || !value_is_variable(text + 2, len)) {
-                        snprintf(problem, problem_size, "has a '${' that is no ${NAME}; write $${ for the characters ${");
+                        snprintf(problem, problem_size,
+                                "has a '${' that is no ${NAME}; write $${ for the characters ${");
                         return NULL;
                 }
                 name = strndup(text + 2, len);
                 value = name ? getenv(name) : NULL;
                 if (!value) {
-                        snprintf(problem, problem_size, "names the variable %.*s, which is not set in our environment; set it there",
+                        snprintf(problem, problem_size,
+                                "names the variable %.*s, which is not set in our environment; set it there",
                                 (int)len, text + 2);
                         return NULL;
                 }

@@ -63,10 +63,13 @@ static void check_escape(Scan *s)
         unsigned base = *p == 'x' ? 16 : 8, value = 0, n = 0;
 
         p += *p == 'x';
-        for (; n < (base == 8 ? 3 : 2) && (base == 8 ? *p >= '0' && *p <= '7' : isxdigit((unsigned char)*p)); p++, n++)
-                value = value * base + (unsigned)(isdigit((unsigned char)*p) ? *p - '0' : tolower(*p) - 'a' + 10);
+        for (; n < (base == 8 ? 3 : 2) && (base == 8 ? *p >= '0' && *p <= '7' : isxdigit((unsigned char)*p));
+                p++, n++)
+                value = value * base +
+                        (unsigned)(isdigit((unsigned char)*p) ? *p - '0' : tolower(*p) - 'a' + 10);
         if (n > 0 && value <= MASK_CLOSE) {
-                problems_add(s->problems, s->file, s->line, "a string cannot contain the character %u; take it out", value);
+                problems_add(s->problems, s->file, s->line,
+                        "a string cannot contain the character %u; take it out", value);
                 s->good = false;
         }
 }
@@ -86,7 +89,8 @@ static void skip_string(Scan *s)
                 advance(s);
         }
         if (!*s->at) {
-                problems_add(s->problems, s->file, line, "the string that begins here has no end; write %c", quote);
+                problems_add(s->problems, s->file, line, "the string that begins here has no end; write %c",
+                        quote);
                 s->complete = false;
                 return;
         }
@@ -130,8 +134,8 @@ static char *after_value(char *p)
         return *p ? p + 1 : NULL;
 }
 
-/* include("PATH") becomes include="PATH", as libconfuse loses memory over a call that is not complete. WORD is
- * where it begins. */
+/* include("PATH") becomes include="PATH", as libconfuse loses memory over a call that is not complete. WORD
+ * is where it begins. */
 static void rewrite_include(Scan *s, char *word)
 {
         char *open = after_blanks(s->at), *end;
@@ -146,8 +150,8 @@ static void rewrite_include(Scan *s, char *word)
                 return;
         }
         problems_add(s->problems, s->file, s->line,
-                s->depth ? "include does not belong into a section; write it before or after" :
-                           "include takes one path; write include(\"/etc/zksup/conf.d/*.conf\")");
+                s->depth ? "include does not belong into a section; write it before or after"
+                         : "include takes one path; write include(\"/etc/zksup/conf.d/*.conf\")");
         memset(word, ' ', (size_t)(s->at - word));
         while (*s->at && *s->at != ')' && *s->at != '\n')
                 blank(s);
@@ -173,7 +177,8 @@ static void tell_stray(Scan *s)
         if (s->stray_line == s->line)
                 return;
         s->stray_line = s->line;
-        problems_add(s->problems, s->file, s->line, "there is a '%c' outside of quotes; put the value into quotes", *s->at);
+        problems_add(s->problems, s->file, s->line,
+                "there is a '%c' outside of quotes; put the value into quotes", *s->at);
 }
 
 static void brace(Scan *s)
@@ -208,7 +213,8 @@ static void scan(Scan *s)
                 }
         }
         if (s->complete && s->depth > 0 && s->depth <= DEPTH_MAX)
-                problems_add(s->problems, s->file, s->open[s->depth - 1], "the brace that is opened here is not closed; write }");
+                problems_add(s->problems, s->file, s->open[s->depth - 1],
+                        "the brace that is opened here is not closed; write }");
 }
 
 static unsigned line_of(const char *text, const char *at)

@@ -105,20 +105,15 @@ int value_choose(const ValueChoice *choices, const char *text, int *value, char 
 int value_parse_restart(const char *text, void *value, char *problem, size_t problem_size)
 {
         static const ValueChoice choices[] = {{"always", UNIT_RESTART_ALWAYS},
-                {"on-failure", UNIT_RESTART_ON_FAILURE},
-                {"never", UNIT_RESTART_NEVER},
-                {NULL}};
+                {"on-failure", UNIT_RESTART_ON_FAILURE}, {"never", UNIT_RESTART_NEVER}, {NULL}};
 
         return value_choose(choices, text, value, problem, problem_size);
 }
 
 int value_parse_contain(const char *text, void *value, char *problem, size_t problem_size)
 {
-        static const ValueChoice choices[] = {{"auto", CONTAIN_AUTO},
-                {"cgroup", CONTAIN_CGROUP},
-                {"pidns", CONTAIN_PIDNS},
-                {"subreaper", CONTAIN_SUBREAPER},
-                {NULL}};
+        static const ValueChoice choices[] = {{"auto", CONTAIN_AUTO}, {"cgroup", CONTAIN_CGROUP},
+                {"pidns", CONTAIN_PIDNS}, {"subreaper", CONTAIN_SUBREAPER}, {NULL}};
 
         return value_choose(choices, text, value, problem, problem_size);
 }
@@ -149,10 +144,8 @@ int value_parse_on_unkillable(const char *text, void *value, char *problem, size
 int value_parse_on_suspend(const char *text, void *value, char *problem, size_t problem_size)
 {
         static const ValueChoice choices[] = {{"keep", UNIT_ON_SUSPEND_KEEP},
-                {"freeze", UNIT_ON_SUSPEND_FREEZE},
-                {"stop", UNIT_ON_SUSPEND_STOP},
-                {"signal:NAME", UNIT_ON_SUSPEND_SIGNAL},
-                {NULL}};
+                {"freeze", UNIT_ON_SUSPEND_FREEZE}, {"stop", UNIT_ON_SUSPEND_STOP},
+                {"signal:NAME", UNIT_ON_SUSPEND_SIGNAL}, {NULL}};
         UnitPolicy *policy = value;
         int what, r;
 
@@ -180,8 +173,8 @@ int value_parse_restart_limit(const char *text, void *value, char *problem, size
                 return 0;
         }
         number = slash ? strndup(text, (size_t)(slash - text)) : NULL;
-        if (!number || text_to_u64(number, 1, 1000000, &limit) < 0 || duration_parse(slash + 1, &window) < 0 ||
-                window == 0) {
+        if (!number || text_to_u64(number, 1, 1000000, &limit) < 0 ||
+                duration_parse(slash + 1, &window) < 0 || window == 0) {
                 snprintf(problem, problem_size, "is no limit: write 10/1m (ten starts a minute) or none");
                 return -EINVAL;
         }
@@ -197,7 +190,8 @@ int value_parse_ready(const char *text, void *value, char *problem, size_t probl
 
 int value_parse_reuse(const char *text, void *value, char *problem, size_t problem_size)
 {
-        static const ValueChoice choices[] = {{"skip", SEQUENCE_REUSE_SKIP}, {"wait", SEQUENCE_REUSE_WAIT}, {NULL}};
+        static const ValueChoice choices[] = {
+                {"skip", SEQUENCE_REUSE_SKIP}, {"wait", SEQUENCE_REUSE_WAIT}, {NULL}};
 
         return value_choose(choices, text, value, problem, problem_size);
 }
@@ -206,11 +200,13 @@ int value_parse_priority(const char *text, void *value, char *problem, size_t pr
 {
         uint64_t priority;
 
-        if (value_parse_number(text, &priority, problem, problem_size) == 0 && priority <= ELECTION_PRIORITY_MAX) {
+        if (value_parse_number(text, &priority, problem, problem_size) == 0 &&
+                priority <= ELECTION_PRIORITY_MAX) {
                 *(uint64_t *)value = priority;
                 return 0;
         }
-        snprintf(problem, problem_size, "is no priority: write 0 to %d, higher leads first", ELECTION_PRIORITY_MAX);
+        snprintf(problem, problem_size, "is no priority: write 0 to %d, higher leads first",
+                ELECTION_PRIORITY_MAX);
         return -EINVAL;
 }
 
@@ -251,17 +247,16 @@ int value_parse_schedule(const char *text, void *value, char *problem, size_t pr
 
 int value_parse_overlap(const char *text, void *value, char *problem, size_t problem_size)
 {
-        static const ValueChoice choices[] = {{"skip", CRON_OVERLAP_SKIP},
-                {"queue", CRON_OVERLAP_QUEUE},
-                {"kill", CRON_OVERLAP_KILL},
-                {NULL}};
+        static const ValueChoice choices[] = {{"skip", CRON_OVERLAP_SKIP}, {"queue", CRON_OVERLAP_QUEUE},
+                {"kill", CRON_OVERLAP_KILL}, {NULL}};
 
         return value_choose(choices, text, value, problem, problem_size);
 }
 
 int value_parse_missed(const char *text, void *value, char *problem, size_t problem_size)
 {
-        static const ValueChoice choices[] = {{"skip", CONFIG_MISSED_SKIP}, {"run-once", CONFIG_MISSED_RUN_ONCE}, {NULL}};
+        static const ValueChoice choices[] = {
+                {"skip", CONFIG_MISSED_SKIP}, {"run-once", CONFIG_MISSED_RUN_ONCE}, {NULL}};
 
         return value_choose(choices, text, value, problem, problem_size);
 }
@@ -297,7 +292,8 @@ int value_parse_size(const char *text, void *value, char *problem, size_t proble
 bool value_is_variable(const char *text, size_t n)
 {
         for (size_t i = 0; i < n; i++)
-                if (!(isalnum((unsigned char)text[i]) || text[i] == '_') || (i == 0 && isdigit((unsigned char)text[i])))
+                if (!(isalnum((unsigned char)text[i]) || text[i] == '_') ||
+                        (i == 0 && isdigit((unsigned char)text[i])))
                         return false;
         return n > 0;
 }

@@ -1,5 +1,5 @@
-/* Configuration files: whatever is in one, there is either a configuration in which all is as it must be, or at least one
- * line for people; and a mistake in one file does nothing to the reading of the next. */
+/* Configuration files: whatever is in one, there is either a configuration in which all is as it must be, or
+ * at least one line for people; and a mistake in one file does nothing to the reading of the next. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -23,7 +23,8 @@ static char *uncommented(void)
         for (char *next = text, *line; (line = strsep(&next, "\n"));) {
                 char *hash = line + strspn(line, " \t");
 
-                if (*hash == '#' && (islower((unsigned char)hash[1]) || hash[1] == '}') && !text_has_prefix(hash, "#include"))
+                if (*hash == '#' && (islower((unsigned char)hash[1]) || hash[1] == '}') &&
+                        !text_has_prefix(hash, "#include"))
                         *hash = ' ';
                 text_buffer_printf(&out, "%s\n", line);
         }
@@ -73,7 +74,8 @@ static char *value_in_table(const SchemaSetting *setting)
         return value_of(&raw->global.settings[0]);
 }
 
-static void count(const RawSection *section, const SchemaSetting *setting, unsigned *there, unsigned *as_in_table)
+static void count(
+        const RawSection *section, const SchemaSetting *setting, unsigned *there, unsigned *as_in_table)
 {
         CLEANUP_STRING wanted = value_in_table(setting);
 
@@ -102,7 +104,8 @@ static void every_setting_stands_in_it_with_its_default_or_its_example(void **st
                 for (size_t j = 0; j < raw->n; j++)
                         count(&raw->sections[j], setting, &there, &as_in_table);
                 if (!as_in_table)
-                        fail_msg("%s stands in " EXAMPLE " %u times, but not with the value of the table", setting->name, there);
+                        fail_msg("%s stands in " EXAMPLE " %u times, but not with the value of the table",
+                                setting->name, there);
         }
 }
 
@@ -126,7 +129,8 @@ static void all_defaults(TextBuffer *text, const char *gate)
 
                 if (s->place != SCHEMA_DEFAULTS || !s->by_default || (s->needs && !strstr(gate, s->needs)))
                         continue;
-                if ((strcmp(s->name, "restart") == 0 || text_has_suffix(s->name, "wait")) && strstr(gate, "cron"))
+                if ((strcmp(s->name, "restart") == 0 || text_has_suffix(s->name, "wait")) &&
+                        strstr(gate, "cron"))
                         continue;
                 if (text_has_suffix(s->name, "wait") && !*gate)
                         continue;

@@ -57,7 +57,8 @@ static void included_units_stand_where_the_include_stands(void **state)
         Config *config = NULL;
         TextBuffer problems = {0};
 
-        put("main.conf", "unit a { command = x }\ninclude(\"d/*.conf\")\nunit z { command = x }\ninclude(\"last.conf\")\n");
+        put("main.conf", "unit a { command = x }\ninclude(\"d/*.conf\")\nunit z { command = x "
+                         "}\ninclude(\"last.conf\")\n");
         put("last.conf", "# none\n");
         assert_int_equal(mkdir(path_of("d"), 0700), 0);
         put("d/2.conf", "\nunit c { command = x }");
@@ -78,16 +79,16 @@ static void mistakes_are_told_with_the_file_they_are_in(void **state)
 {
         put("m.conf", "unit a { command = x }\ninclude(\"i.conf\")\nrot = /a\nroot = /a");
         put("i.conf", "unit b { command = x }\nunit a { command = x nice = a }\nroot = /b");
-        says("m.conf",
-                "m.conf:3: there is no setting 'rot'; did you mean root?\n"
-                "i.conf:2: nice 'a' is no whole number from -20 to 19\n"
-                "i.conf:2: unit 'a' is described twice, before in m.conf:1; give one another name\n"
-                "i.conf:3: root is set twice, before in m.conf:4; remove one\n");
+        says("m.conf", "m.conf:3: there is no setting 'rot'; did you mean root?\n"
+                       "i.conf:2: nice 'a' is no whole number from -20 to 19\n"
+                       "i.conf:2: unit 'a' is described twice, before in m.conf:1; give one another name\n"
+                       "i.conf:3: root is set twice, before in m.conf:4; remove one\n");
 }
 
 static void what_cannot_be_included_is_told_with_the_remedy(void **state)
 {
-        put("m.conf", "include(\"none.conf\")\ninclude(\"none/*.conf\")\ninclude(\"d\")\ninclude()\ninclude(\"fifo\")\nunit a { command = x }");
+        put("m.conf", "include(\"none.conf\")\ninclude(\"none/"
+                      "*.conf\")\ninclude(\"d\")\ninclude()\ninclude(\"fifo\")\nunit a { command = x }");
         assert_int_equal(mkfifo(path_of("fifo"), 0600), 0);
         says("m.conf",
                 "m.conf:1: include: none.conf: there is no such file; name the right one\n"
@@ -109,12 +110,14 @@ static void includes_have_a_bound(void **state)
                 char name[16], text[64];
 
                 snprintf(name, sizeof(name), "deep%d", i);
-                snprintf(text, sizeof(text), i < 11 ? "include(\"deep%d\")" : "unit a { command = x }", i + 1);
+                snprintf(
+                        text, sizeof(text), i < 11 ? "include(\"deep%d\")" : "unit a { command = x }", i + 1);
                 put(name, text);
         }
         says("deep8", "");
         says("deep3", "");
-        says("deep2", "deep10:1: include: deep11: at most 8 files, each in another, and 1000 in all; put some together\n");
+        says("deep2", "deep10:1: include: deep11: at most 8 files, each in another, and 1000 in all; put "
+                      "some together\n");
 }
 
 static void files_that_are_none_are_told(void **state)
@@ -140,7 +143,8 @@ static void a_file_that_may_not_be_read_is_told(void **state)
                 skip();
         put("secret.conf", "");
         assert_int_equal(chmod(path_of("secret.conf"), 0), 0);
-        says("secret.conf", "secret.conf: cannot be read: permission denied; let the user that runs zksup read it\n");
+        says("secret.conf",
+                "secret.conf: cannot be read: permission denied; let the user that runs zksup read it\n");
 }
 
 static void a_thousand_units_are_read(void **state)
@@ -150,7 +154,8 @@ static void a_thousand_units_are_read(void **state)
         TextBuffer problems = {0};
 
         for (int i = 0; i < 1000; i++)
-                text_buffer_printf(&text, "unit \"u%d\" {\n command = {\"/bin/sleep\", \"%d\"}\n pool = default\n}\n", i, i);
+                text_buffer_printf(&text,
+                        "unit \"u%d\" {\n command = {\"/bin/sleep\", \"%d\"}\n pool = default\n}\n", i, i);
         put("many.conf", text.data);
         text_buffer_deinit(&text);
         assert_int_equal(config_load(&config, path_of("many.conf"), &problems), 0);
@@ -178,8 +183,7 @@ int main(void)
         const struct CMUnitTest tests[] = {cmocka_unit_test(included_units_stand_where_the_include_stands),
                 cmocka_unit_test(mistakes_are_told_with_the_file_they_are_in),
                 cmocka_unit_test(what_cannot_be_included_is_told_with_the_remedy),
-                cmocka_unit_test(a_circle_of_includes_is_told),
-                cmocka_unit_test(includes_have_a_bound),
+                cmocka_unit_test(a_circle_of_includes_is_told), cmocka_unit_test(includes_have_a_bound),
                 cmocka_unit_test(files_that_are_none_are_told),
                 cmocka_unit_test(a_file_that_may_not_be_read_is_told),
                 cmocka_unit_test(a_thousand_units_are_read)};

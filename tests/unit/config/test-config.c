@@ -36,10 +36,11 @@ static void a_unit_that_says_nothing_has_the_defaults(void **state)
 
 static void global_settings_come_out(void **state)
 {
-        CLEANUP(config_free) Config *c = good("connect = 'a:1,b:2/c' session-timeout = 6s connect-timeout = 1m grace = 1s\n"
-                                              "auth-file = /a acl = open root = /r/s control = none control-group = g\n"
-                                              "listen = '[::1]:80' host = h verbose = yes quiet = false\n"
-                                              "unit a { command = x }");
+        CLEANUP(config_free)
+        Config *c = good("connect = 'a:1,b:2/c' session-timeout = 6s connect-timeout = 1m grace = 1s\n"
+                         "auth-file = /a acl = open root = /r/s control = none control-group = g\n"
+                         "listen = '[::1]:80' host = h verbose = yes quiet = false\n"
+                         "unit a { command = x }");
         const ConfigGlobal *g = &c->global;
 
         assert_string_equal(g->connect, "a:1,b:2/c");
@@ -59,14 +60,16 @@ static void global_settings_come_out(void **state)
 
 static void every_gate_comes_out(void **state)
 {
-        CLEANUP(config_free) Config *c =
-                good("unit a { command = x pool = p first = 2 max = 9 prefer = 3 reuse = wait\n"
-                     " lead = l priority = 7 preempt = yes give-up = 4 standby = 's 1' on-won = w on-lost = 'o \"a b\"' hook-timeout = 5s\n"
-                     " lock = k slots = 3 hold-min = 2s wait = 1m }\n"
-                     "unit b { command = x cron = c schedule = '*/5 * * * *' timezone = UTC overlap = kill missed = run-once\n"
-                     " within = 1h jitter = 2s timeout = 3s }\n"
-                     "unit c { command = x lock = k shared = yes no-wait = yes }\n"
-                     "unit d { command = x lock = k exclusive = yes }");
+        CLEANUP(config_free)
+        Config *c = good("unit a { command = x pool = p first = 2 max = 9 prefer = 3 reuse = wait\n"
+                         " lead = l priority = 7 preempt = yes give-up = 4 standby = 's 1' on-won = w "
+                         "on-lost = 'o \"a b\"' hook-timeout = 5s\n"
+                         " lock = k slots = 3 hold-min = 2s wait = 1m }\n"
+                         "unit b { command = x cron = c schedule = '*/5 * * * *' timezone = UTC overlap = "
+                         "kill missed = run-once\n"
+                         " within = 1h jitter = 2s timeout = 3s }\n"
+                         "unit c { command = x lock = k shared = yes no-wait = yes }\n"
+                         "unit d { command = x lock = k exclusive = yes }");
         const ConfigUnit *u = c->units[0];
 
         assert_string_equal(u->pool, "p");
@@ -92,10 +95,14 @@ static void every_gate_comes_out(void **state)
 
 static void what_a_process_is_given_comes_out(void **state)
 {
-        CLEANUP(config_free) Config *c = good(
-                "unit a { command = {a, 'b c'} user = u group = 7 directory = /d clear-environment = yes umask = 027 nice = -5\n"
-                " oom-score-adjust = 300 limits = {'nofile=64', 'core=0:infinity', 'stack=1M:2M'} environment = {'A=1', 'B='}\n"
-                " stdout = 'file:/var/log/a' stderr = null rotate-size = 10M rotate-keep = 3 contain = pidns start = manual\n"
+        CLEANUP(config_free)
+        Config *c = good(
+                "unit a { command = {a, 'b c'} user = u group = 7 directory = /d clear-environment = yes "
+                "umask = 027 nice = -5\n"
+                " oom-score-adjust = 300 limits = {'nofile=64', 'core=0:infinity', 'stack=1M:2M'} "
+                "environment = {'A=1', 'B='}\n"
+                " stdout = 'file:/var/log/a' stderr = null rotate-size = 10M rotate-keep = 3 contain = pidns "
+                "start = manual\n"
                 " ready = 'tcp:80' ready-timeout = 9s on-suspend = 'signal:USR1' on-unkillable = takeover }");
         const ConfigUnit *u = c->units[0];
 
@@ -108,7 +115,7 @@ static void what_a_process_is_given_comes_out(void **state)
         assert_true(u->child.has_oom_score_adjust && u->child.oom_score_adjust == 300);
         assert_int_equal(u->child.n_limits, 3);
         assert_true(u->child.limits[0].resource == RLIMIT_NOFILE && u->child.limits[0].soft == 64 &&
-                u->child.limits[0].hard == 64);
+                    u->child.limits[0].hard == 64);
         assert_true(u->child.limits[1].soft == 0 && u->child.limits[1].hard == RLIM_INFINITY);
         assert_true(u->child.limits[2].soft == 1 << 20 && u->child.limits[2].hard == 2 << 20);
         assert_string_equal(u->child.environment[0], "A=1");
@@ -126,9 +133,11 @@ static void what_a_process_is_given_comes_out(void **state)
 
 static void defaults_are_for_units_that_do_not_say_otherwise(void **state)
 {
-        CLEANUP(config_free) Config *c = good("unit a { command = x restart-delay = 1s }\n"
-                                              "defaults { restart-delay = 2s nice = 3 environment = {'A=1'} slots = 4 ready = 'tcp:1' }\n"
-                                              "unit b { command = x environment = {} ready = none }");
+        CLEANUP(config_free)
+        Config *c = good(
+                "unit a { command = x restart-delay = 1s }\n"
+                "defaults { restart-delay = 2s nice = 3 environment = {'A=1'} slots = 4 ready = 'tcp:1' }\n"
+                "unit b { command = x environment = {} ready = none }");
 
         assert_int_equal(c->units[0]->policy.backoff.initial_usec, USEC_PER_SEC);
         assert_int_equal(c->units[1]->policy.backoff.initial_usec, 2 * USEC_PER_SEC);
@@ -141,9 +150,10 @@ static void defaults_are_for_units_that_do_not_say_otherwise(void **state)
 
 static void a_unit_with_restart_never_does_not_ask_again_for_a_lost_hold(void **state)
 {
-        CLEANUP(config_free) Config *c = good("unit a { command = x restart = never }\n"
-                                              "unit b { command = x restart = never on-loss = restart }\n"
-                                              "unit c { command = x on-loss = stop }");
+        CLEANUP(config_free)
+        Config *c = good("unit a { command = x restart = never }\n"
+                         "unit b { command = x restart = never on-loss = restart }\n"
+                         "unit c { command = x on-loss = stop }");
 
         assert_false(c->units[0]->policy.reacquire);
         assert_true(c->units[1]->policy.reacquire);
@@ -152,7 +162,9 @@ static void a_unit_with_restart_never_does_not_ask_again_for_a_lost_hold(void **
 
 static void a_service_is_ready_when_systemd_says_so(void **state)
 {
-        CLEANUP(config_free) Config *c = good("unit a { systemd-unit = a.service lead = a }\nunit b { systemd-unit = b.service ready = none }");
+        CLEANUP(config_free)
+        Config *c = good("unit a { systemd-unit = a.service lead = a }\nunit b { systemd-unit = b.service "
+                         "ready = none }");
 
         assert_string_equal(c->units[0]->systemd_unit, "a.service");
         assert_null(c->units[0]->command);
@@ -162,9 +174,11 @@ static void a_service_is_ready_when_systemd_says_so(void **state)
 
 static void defaults_about_processes_are_not_for_services(void **state)
 {
-        CLEANUP(config_free) Config *c = good("defaults { user = app environment = 'A=1' standby = x contain = pidns stop-signal = INT\n"
-                                              " stdout = 'file:/x' nice = 3 limits = 'nofile=3' hook-timeout = 3s }\n"
-                                              "unit a { systemd-unit = a.service lead = l }\nunit b { command = x lead = l }");
+        CLEANUP(config_free)
+        Config *c = good(
+                "defaults { user = app environment = 'A=1' standby = x contain = pidns stop-signal = INT\n"
+                " stdout = 'file:/x' nice = 3 limits = 'nofile=3' hook-timeout = 3s }\n"
+                "unit a { systemd-unit = a.service lead = l }\nunit b { command = x lead = l }");
         const ConfigUnit *a = c->units[0], *b = c->units[1];
 
         assert_null(a->child.user);
@@ -196,9 +210,12 @@ static void the_environment_is_put_in_where_it_is_expected_and_nowhere_else(void
         CLEANUP(config_free) Config *c = NULL;
 
         assert_int_equal(setenv("ZKSUP_TEST_A", "va", 1), 0);
-        c = good("connect = \"${ZKSUP_TEST_A}:1\" root = \"/${ZKSUP_TEST_A}\" control-group = ${ZKSUP_TEST_A}\n"
-                 "unit \"u${ZKSUP_TEST_A}\" { command = {\"${ZKSUP_TEST_A}\", ${ZKSUP_TEST_A}, '${ZKSUP_TEST_A}', \"\\${x}\", \"$HOME\"}\n"
-                 " environment = {\"A=${ZKSUP_TEST_A}-${ZKSUP_TEST_A}\", \"B=$${X}$$ $5\"} directory = '/${ZKSUP_TEST_A}/d'\n"
+        c = good("connect = \"${ZKSUP_TEST_A}:1\" root = \"/${ZKSUP_TEST_A}\" control-group = "
+                 "${ZKSUP_TEST_A}\n"
+                 "unit \"u${ZKSUP_TEST_A}\" { command = {\"${ZKSUP_TEST_A}\", ${ZKSUP_TEST_A}, "
+                 "'${ZKSUP_TEST_A}', \"\\${x}\", \"$HOME\"}\n"
+                 " environment = {\"A=${ZKSUP_TEST_A}-${ZKSUP_TEST_A}\", \"B=$${X}$$ $5\"} directory = "
+                 "'/${ZKSUP_TEST_A}/d'\n"
                  " stdout = 'file:/${ZKSUP_TEST_A}' }");
         assert_string_equal(c->global.connect, "va:1");
         assert_string_equal(c->global.root, "/${ZKSUP_TEST_A}");
@@ -218,7 +235,8 @@ static void a_variable_that_is_not_set_is_a_mistake(void **state)
 {
         assert_int_equal(unsetenv("ZKSUP_TEST_B"), 0);
         bad("connect = \"${ZKSUP_TEST_B}\"\nunit a { command = x }",
-                "t:1: connect '${ZKSUP_TEST_B}' names the variable ZKSUP_TEST_B, which is not set in our environment; set it there\n");
+                "t:1: connect '${ZKSUP_TEST_B}' names the variable ZKSUP_TEST_B, which is not set in our "
+                "environment; set it there\n");
         bad("unit a { command = x\n directory = '${' }",
                 "t:2: directory '${' has a '${' that is no ${NAME}; write $${ for the characters ${\n");
 }
@@ -255,12 +273,16 @@ static void mistakes_of_syntax_say_where_and_what_to_do(void **state)
         bad_with("unit a { command = x", "t:1: the brace that is opened here is not closed; write }\n");
         bad_with("unit a {\n command = \"x }\n", "t:2: the string that begins here has no end; write \"\n");
         bad_with("unit a { command = x } }", "t:1: unexpected closing brace; remove it");
-        bad_with("unit { command = x }", "t:1: missing title for section 'unit'; write unit \"NAME\" { ... }");
+        bad_with(
+                "unit { command = x }", "t:1: missing title for section 'unit'; write unit \"NAME\" { ... }");
         bad_with("unit a { unit b { } }", "t:1: there is no setting or section 'unit' here");
         bad_with("units a { }", "t:1: there is no setting or section 'units' here");
-        bad_with("unit a {\n command = /bin/sleep 5\n}", "t:3: there is no setting or section '5' here; a value with blanks needs quotes");
-        bad_with("unit a {\n command x\n}", "t:2: missing equal sign after option 'command'; write NAME = VALUE");
-        bad_with("unit a {\n command = x\n schedule = */5 * * * *\n}", "t:3: there is a '*' outside of quotes; put the value into quotes\n");
+        bad_with("unit a {\n command = /bin/sleep 5\n}",
+                "t:3: there is no setting or section '5' here; a value with blanks needs quotes");
+        bad_with("unit a {\n command x\n}",
+                "t:2: missing equal sign after option 'command'; write NAME = VALUE");
+        bad_with("unit a {\n command = x\n schedule = */5 * * * *\n}",
+                "t:3: there is a '*' outside of quotes; put the value into quotes\n");
         bad_with("unit a { command = 'x' + 'y' }", "t:1: there is a '+' outside of quotes");
         bad_with("include(\"x\")\nunit a { command = x }", "t:1: include is for files; there is none here\n");
         bad_with("unit a { command = x }\nunit b { command = x\n, }", "t:3: unexpected token ','");
@@ -270,20 +292,23 @@ static void what_stands_before_a_mistake_of_syntax_is_judged_too(void **state)
 {
         bad("unit a { command = x nice = 99 }\nunit b { command = x\n, }",
                 "t:1: nice '99' is no whole number from -20 to 19\n"
-                "t:3: unexpected token ','; write NAME = VALUE or NAME = {VALUE, VALUE}, and a value with blanks in quotes\n");
+                "t:3: unexpected token ','; write NAME = VALUE or NAME = {VALUE, VALUE}, and a value with "
+                "blanks in quotes\n");
 }
 
 static void a_setting_may_stand_once_in_a_section(void **state)
 {
-        bad("unit a { command = x\n nice = 1\n nice = 2\n }", "t:3: nice is set twice, before in t:2; remove one\n");
+        bad("unit a { command = x\n nice = 1\n nice = 2\n }",
+                "t:3: nice is set twice, before in t:2; remove one\n");
         bad("defaults { nice = 1 }\ndefaults { umask = 022 }\nunit a { command = x }",
                 "t:2: there are defaults in t:1 already; put both into one section\n");
 }
 
 static void a_list_may_be_written_on_several_lines_and_added_to(void **state)
 {
-        CLEANUP(config_free) Config *c = good("unit a { command = {\n x,\n y\n }\n limits = {\n 'nofile=1'\n }\n"
-                                              " environment = 'A=1'\n environment += 'B=2' }");
+        CLEANUP(config_free)
+        Config *c = good("unit a { command = {\n x,\n y\n }\n limits = {\n 'nofile=1'\n }\n"
+                         " environment = 'A=1'\n environment += 'B=2' }");
 
         assert_string_equal(c->units[0]->command[1], "y");
         assert_string_equal(c->units[0]->child.environment[1], "B=2");
@@ -291,33 +316,49 @@ static void a_list_may_be_written_on_several_lines_and_added_to(void **state)
 
 static void what_does_not_fit_together_is_told_at_its_line(void **state)
 {
-        bad_with("unit a {\n pool = p }", "t:1: unit 'a': has no command; write command = \"PROGRAM ARGUMENTS\", or systemd-unit\n");
-        bad("unit a { command = x\n systemd-unit = a.service }", "t:2: unit 'a': only one of command and systemd-unit\n");
+        bad_with("unit a {\n pool = p }",
+                "t:1: unit 'a': has no command; write command = \"PROGRAM ARGUMENTS\", or systemd-unit\n");
+        bad("unit a { command = x\n systemd-unit = a.service }",
+                "t:2: unit 'a': only one of command and systemd-unit\n");
         bad("unit a { systemd-unit = a.service\n user = u }",
-                "t:2: unit 'a': user has no effect on a service of systemd; set it in a.service or remove it\n");
+                "t:2: unit 'a': user has no effect on a service of systemd; set it in a.service or remove "
+                "it\n");
         bad("unit a { systemd-unit = a.service }\nunit b { systemd-unit = a.service }",
-                "t:2: systemd-unit 'a.service' is described twice, before in t:1; a service can be the child of one unit only\n");
+                "t:2: systemd-unit 'a.service' is described twice, before in t:1; a service can be the child "
+                "of one unit only\n");
         bad("unit a { command = x pool = p first = 5\n max = 4 }", "t:2: unit 'a': max 4 is below first 5\n");
-        bad("unit a { command = x pool = p\n prefer = 0 }", "t:2: unit 'a': prefer 0 is not between first and max\n");
-        bad("unit a { command = x lock = l\n shared = yes slots = 2 }", "t:2: unit 'a': only one of shared, exclusive and slots\n");
-        bad("unit a { command = x lock = l wait = 1s\n no-wait = yes }", "t:2: unit 'a': only one of wait and no-wait\n");
-        bad("unit a { command = x\n on-won = y }", "t:2: unit 'a': on-won has no effect without lead; set lead or remove it\n");
-        bad("unit a { command = x\n wait = 1s }", "t:2: unit 'a': wait has no effect without pool, lead or lock; set one or remove it\n");
-        bad("unit a { command = x lead = l\n hook-timeout = 2h }", "t:2: unit 'a': hook-timeout must be from 1ms to 1h\n");
-        bad("unit a { command = x\n cron = c }", "t:2: unit 'a': cron has no schedule; write schedule = \"0 3 * * *\", say\n");
-        bad("unit a { command = x cron = c schedule = @daily\n restart = never }", "t:2: unit 'a': restart has no effect with cron; remove it\n");
+        bad("unit a { command = x pool = p\n prefer = 0 }",
+                "t:2: unit 'a': prefer 0 is not between first and max\n");
+        bad("unit a { command = x lock = l\n shared = yes slots = 2 }",
+                "t:2: unit 'a': only one of shared, exclusive and slots\n");
+        bad("unit a { command = x lock = l wait = 1s\n no-wait = yes }",
+                "t:2: unit 'a': only one of wait and no-wait\n");
+        bad("unit a { command = x\n on-won = y }",
+                "t:2: unit 'a': on-won has no effect without lead; set lead or remove it\n");
+        bad("unit a { command = x\n wait = 1s }",
+                "t:2: unit 'a': wait has no effect without pool, lead or lock; set one or remove it\n");
+        bad("unit a { command = x lead = l\n hook-timeout = 2h }",
+                "t:2: unit 'a': hook-timeout must be from 1ms to 1h\n");
+        bad("unit a { command = x\n cron = c }",
+                "t:2: unit 'a': cron has no schedule; write schedule = \"0 3 * * *\", say\n");
+        bad("unit a { command = x cron = c schedule = @daily\n restart = never }",
+                "t:2: unit 'a': restart has no effect with cron; remove it\n");
         bad("unit a { command = x cron = c schedule = '@every 1m'\n jitter = 2m }",
                 "t:2: unit 'a': jitter must be shorter than the time between two ticks\n");
         bad("unit a { command = x cron = c schedule = @daily\n within = 2m }",
-                "t:2: unit 'a': within says how late a tick may be for missed = run-once; set that or remove it\n");
-        bad_with("unit a { command = x cron = c schedule = @daily\n timezone = No/Where }", "t:2: unit 'a': time zone 'No/Where' is not known");
-        bad("unit a { command = x }\ndefaults {\n command = y }", "t:3: command does not belong here; write it in a unit\n");
+                "t:2: unit 'a': within says how late a tick may be for missed = run-once; set that or remove "
+                "it\n");
+        bad_with("unit a { command = x cron = c schedule = @daily\n timezone = No/Where }",
+                "t:2: unit 'a': time zone 'No/Where' is not known");
+        bad("unit a { command = x }\ndefaults {\n command = y }",
+                "t:3: command does not belong here; write it in a unit\n");
         bad("grace = 2h\nunit a { command = x }", "t:1: grace must be from 1ms to 1h\n");
 }
 
 static void a_mistake_in_the_defaults_is_told_once(void **state)
 {
-        bad("defaults {\n nice = a }\nunit a { command = x }\nunit b { command = x }", "t:2: nice 'a' is no whole number from -20 to 19\n");
+        bad("defaults {\n nice = a }\nunit a { command = x }\nunit b { command = x }",
+                "t:2: nice 'a' is no whole number from -20 to 19\n");
 }
 
 static void options_that_are_for_the_command_line_are_explained(void **state)
@@ -366,12 +407,15 @@ static void differ(const char *a, const char *b, enum ConfigChange wanted, const
 
 static void units_differ_by_what_settings_mean(void **state)
 {
-        differ("unit a { command = 'x y' restart-delay = 60s }", "defaults { restart-delay = 1m } # more\n\nunit a { command = {x, y} }",
-                CONFIG_SAME, "");
-        differ("unit a { command = x }", "unit a { command = x restart-limit = 3/1m start = manual }", CONFIG_LIVE, "start, restart-limit");
-        differ("unit a { command = x }", "unit a { command = y restart = never }", CONFIG_RESTART, "command, restart");
+        differ("unit a { command = 'x y' restart-delay = 60s }",
+                "defaults { restart-delay = 1m } # more\n\nunit a { command = {x, y} }", CONFIG_SAME, "");
+        differ("unit a { command = x }", "unit a { command = x restart-limit = 3/1m start = manual }",
+                CONFIG_LIVE, "start, restart-limit");
+        differ("unit a { command = x }", "unit a { command = y restart = never }", CONFIG_RESTART,
+                "command, restart");
         differ("unit a { command = x lock = a }", "unit a { command = x lock = b }", CONFIG_RESTART, "lock");
-        differ("unit a { command = x environment = 'A=1' }", "unit a { command = x environment = 'A=2' }", CONFIG_RESTART, "environment");
+        differ("unit a { command = x environment = 'A=1' }", "unit a { command = x environment = 'A=2' }",
+                CONFIG_RESTART, "environment");
         differ("unit a { command = x }", "unit a { command = x lead = l }", CONFIG_RESTART, "lead");
 }
 
@@ -391,9 +435,10 @@ static void a_changed_environment_is_a_difference(void **state)
 
 static void global_settings_that_need_a_new_start_are_named(void **state)
 {
-        CLEANUP(config_free) Config *x = good("unit a { command = x }"),
-                                    *y = good("verbose = yes unit a { command = x }"),
-                                    *z = good("root = /z grace = 1s unit a { command = x }");
+        CLEANUP(config_free)
+        Config *x = good("unit a { command = x }"),
+               *y = good("verbose = yes unit a { command = x }"),
+               *z = good("root = /z grace = 1s unit a { command = x }");
         TextBuffer which = {0};
 
         assert_false(config_global_needs_restart(&x->global, &y->global, &which));
@@ -405,8 +450,7 @@ static void global_settings_that_need_a_new_start_are_named(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(a_unit_that_says_nothing_has_the_defaults),
-                cmocka_unit_test(global_settings_come_out),
-                cmocka_unit_test(every_gate_comes_out),
+                cmocka_unit_test(global_settings_come_out), cmocka_unit_test(every_gate_comes_out),
                 cmocka_unit_test(what_a_process_is_given_comes_out),
                 cmocka_unit_test(defaults_are_for_units_that_do_not_say_otherwise),
                 cmocka_unit_test(a_unit_with_restart_never_does_not_ask_again_for_a_lost_hold),

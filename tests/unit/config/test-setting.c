@@ -36,7 +36,9 @@ static void sizes_have_units(void **state)
         assert_int_equal(size_of("10M"), 10 << 20);
         assert_true(size_of("3G") == 3ULL << 30);
         assert_true(size_of("8589934591G") == 8589934591ULL << 30);
-        for (const char *const *p = (const char *const[]){"", "K", "1k", "1T", "-1", "1.5M", "1MB", " 1", "8589934592G", "9223372036854775808", NULL}; *p; p++)
+        for (const char *const *p = (const char *const[]){"", "K", "1k", "1T", "-1", "1.5M", "1MB", " 1",
+                     "8589934592G", "9223372036854775808", NULL};
+                *p; p++)
                 refused(value_parse_size, *p, "is no size");
 }
 
@@ -89,11 +91,13 @@ static void a_command_is_a_list_or_words(void **state)
         CLEANUP(arena_free) Arena *arena = arena_new();
         char **words = NULL;
 
-        assert_int_equal(setting_parse_command(arena, LIST("a 'b c' \"d\""), &words, problem, sizeof(problem)), 0);
+        assert_int_equal(
+                setting_parse_command(arena, LIST("a 'b c' \"d\""), &words, problem, sizeof(problem)), 0);
         assert_string_equal(words[1], "b c");
         assert_string_equal(words[2], "d");
         assert_null(words[3]);
-        assert_int_equal(setting_parse_command(arena, LIST("a", "b 'c"), &words, problem, sizeof(problem)), 0);
+        assert_int_equal(
+                setting_parse_command(arena, LIST("a", "b 'c"), &words, problem, sizeof(problem)), 0);
         assert_string_equal(words[1], "b 'c");
         assert_null(words[2]);
         assert_true(setting_parse_command(arena, LIST("a 'b"), &words, problem, sizeof(problem)) < 0);
@@ -107,11 +111,13 @@ static void an_environment_is_names_and_values(void **state)
         CLEANUP(arena_free) Arena *arena = arena_new();
         char **words = NULL;
 
-        assert_int_equal(setting_parse_environment(arena, LIST("A=1=2", "_b9="), &words, problem, sizeof(problem)), 0);
+        assert_int_equal(
+                setting_parse_environment(arena, LIST("A=1=2", "_b9="), &words, problem, sizeof(problem)), 0);
         assert_string_equal(words[0], "A=1=2");
         assert_null(words[2]);
         assert_true(setting_parse_environment(arena, LIST("A"), &words, problem, sizeof(problem)) < 0);
-        assert_true(setting_parse_environment(arena, LIST("A=1", "9=1"), &words, problem, sizeof(problem)) < 0);
+        assert_true(
+                setting_parse_environment(arena, LIST("A=1", "9=1"), &words, problem, sizeof(problem)) < 0);
         assert_string_equal(problem, "has '9=1', which is no NAME=VALUE");
         assert_true(setting_parse_environment(arena, LIST("=1"), &words, problem, sizeof(problem)) < 0);
         assert_true(setting_parse_environment(arena, LIST("A B=1"), &words, problem, sizeof(problem)) < 0);
@@ -123,7 +129,9 @@ static void limits_are_soft_and_hard(void **state)
         ChildConfig child = CHILD_CONFIG_DEFAULT;
         char *many[CHILD_LIMITS_MAX + 1];
 
-        assert_int_equal(setting_parse_limits(arena, LIST("nofile=1:2", "as=infinity"), &child, problem, sizeof(problem)), 0);
+        assert_int_equal(setting_parse_limits(
+                                 arena, LIST("nofile=1:2", "as=infinity"), &child, problem, sizeof(problem)),
+                0);
         assert_int_equal(child.n_limits, 2);
         assert_true(child.limits[0].soft == 1 && child.limits[0].hard == 2);
         assert_true(child.limits[1].soft == RLIM_INFINITY && child.limits[1].hard == RLIM_INFINITY);
@@ -132,11 +140,13 @@ static void limits_are_soft_and_hard(void **state)
         assert_true(setting_parse_limits(arena, LIST("nofile"), &child, problem, sizeof(problem)) < 0);
         assert_true(setting_parse_limits(arena, LIST("files=1"), &child, problem, sizeof(problem)) < 0);
         assert_true(strstr(problem, "nofile"));
-        assert_true(setting_parse_limits(arena, LIST("cpu=1", "cpu=2"), &child, problem, sizeof(problem)) < 0);
+        assert_true(
+                setting_parse_limits(arena, LIST("cpu=1", "cpu=2"), &child, problem, sizeof(problem)) < 0);
         assert_true(strstr(problem, "twice"));
         for (size_t i = 0; i < ARRAY_SIZE(many); i++)
                 many[i] = (char *)"cpu=1";
-        assert_true(setting_parse_limits(arena, many, ARRAY_SIZE(many), &child, problem, sizeof(problem)) < 0);
+        assert_true(
+                setting_parse_limits(arena, many, ARRAY_SIZE(many), &child, problem, sizeof(problem)) < 0);
         assert_int_equal(child.n_limits, 2);
 }
 
@@ -154,12 +164,15 @@ static void files_with_an_environment_are_read(void **state)
         assert_non_null(mkdtemp(directory));
         snprintf(path, sizeof(path), "%s/env", directory);
         snprintf(optional, sizeof(optional), "-%s", path);
-        assert_int_equal(setting_parse_environment_files(arena, LIST(optional), &words, problem, sizeof(problem)), 0);
+        assert_int_equal(
+                setting_parse_environment_files(arena, LIST(optional), &words, problem, sizeof(problem)), 0);
         assert_null(words[0]);
         assert_true(setting_parse_environment_files(arena, LIST(path), &words, problem, sizeof(problem)) < 0);
         assert_true(strstr(problem, "write '-' before it"));
         write_file(path, "# x\n\n A=1 \nB=\"two words\"\n; y\nC='\nD=${A}\r\nE=");
-        assert_int_equal(setting_parse_environment_files(arena, LIST(path, optional), &words, problem, sizeof(problem)), 0);
+        assert_int_equal(setting_parse_environment_files(
+                                 arena, LIST(path, optional), &words, problem, sizeof(problem)),
+                0);
         assert_string_equal(words[0], "A=1");
         assert_string_equal(words[1], "B=two words");
         assert_string_equal(words[2], "C='");
@@ -171,7 +184,8 @@ static void files_with_an_environment_are_read(void **state)
         assert_true(setting_parse_environment_files(arena, LIST(path), &words, problem, sizeof(problem)) < 0);
         assert_true(strstr(problem, "export B=2"));
         assert_true(setting_parse_environment_files(arena, LIST("x"), &words, problem, sizeof(problem)) < 0);
-        assert_true(setting_parse_environment_files(arena, LIST(directory), &words, problem, sizeof(problem)) < 0);
+        assert_true(setting_parse_environment_files(
+                            arena, LIST(directory), &words, problem, sizeof(problem)) < 0);
         assert_int_equal(unlink(path), 0);
         assert_int_equal(rmdir(directory), 0);
 }
@@ -179,8 +193,7 @@ static void files_with_an_environment_are_read(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(sizes_have_units),
-                cmocka_unit_test(flags_are_said_in_words),
-                cmocka_unit_test(what_is_out_of_bounds_is_refused),
+                cmocka_unit_test(flags_are_said_in_words), cmocka_unit_test(what_is_out_of_bounds_is_refused),
                 cmocka_unit_test(a_command_is_a_list_or_words),
                 cmocka_unit_test(an_environment_is_names_and_values),
                 cmocka_unit_test(limits_are_soft_and_hard),

@@ -82,15 +82,20 @@ static void includes_become_settings(void **state)
         becomes("include(\"a)\\\"b\")\nx", "include=\"a)\\\"b\" \nx");
         becomes("include ( 'a'\n) x", "include = 'a'\n  x");
         becomes("include(a)", "include=a ");
-        is_told("a\ninclude()", true, "f:2: include takes one path; write include(\"/etc/zksup/conf.d/*.conf\")\n");
-        is_told("include(\"a\", \"b\")", true, "f:1: include takes one path; write include(\"/etc/zksup/conf.d/*.conf\")\n");
-        is_told("x { include(a) }", true, "f:1: include does not belong into a section; write it before or after\n");
-        is_told("include(", true, "f:1: include takes one path; write include(\"/etc/zksup/conf.d/*.conf\")\n");
+        is_told("a\ninclude()", true,
+                "f:2: include takes one path; write include(\"/etc/zksup/conf.d/*.conf\")\n");
+        is_told("include(\"a\", \"b\")", true,
+                "f:1: include takes one path; write include(\"/etc/zksup/conf.d/*.conf\")\n");
+        is_told("x { include(a) }", true,
+                "f:1: include does not belong into a section; write it before or after\n");
+        is_told("include(", true,
+                "f:1: include takes one path; write include(\"/etc/zksup/conf.d/*.conf\")\n");
 }
 
 static void strings_with_a_zero_are_refused(void **state)
 {
-        const char *const refused[] = {"\"\\0\"", "\"a\\00\"", "\"\\000b\"", "\"\\x0\"", "\"\\x00\"", "\"\\1\"", "\"\\x03\""};
+        const char *const refused[] = {
+                "\"\\0\"", "\"a\\00\"", "\"\\000b\"", "\"\\x0\"", "\"\\x00\"", "\"\\1\"", "\"\\x03\""};
 
         for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
                 char *copy = strdup(refused[i]);
@@ -143,8 +148,7 @@ int main(void)
                 cmocka_unit_test(dollars_are_hidden_from_the_parser),
                 cmocka_unit_test(what_has_no_end_is_told_where_it_begins),
                 cmocka_unit_test(characters_that_the_parser_would_drop_are_told_once_a_line),
-                cmocka_unit_test(includes_become_settings),
-                cmocka_unit_test(strings_with_a_zero_are_refused),
+                cmocka_unit_test(includes_become_settings), cmocka_unit_test(strings_with_a_zero_are_refused),
                 cmocka_unit_test(binary_files_are_refused),
                 cmocka_unit_test(problems_are_sorted_and_told_once)};
 
