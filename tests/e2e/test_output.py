@@ -181,6 +181,27 @@ def test_a_full_disk_drops_lines_and_nothing_else(up, logs):
     assert_undisturbed(daemon, pid)
 
 
+COUNT = "i=0; while :; do echo $((i += 1)); sleep 0.002; done"
+
+
+def test_no_line_is_lost_when_another_program_takes_over(up, zksup, logs, tmp_path):
+    path = tmp_path / "b.log"
+    daemon = up(unit("a", "stdout = inherit", shell(COUNT)) + unit("b", f'stdout = "file:{path}"', shell(COUNT)))
+    pids = [daemon.wait_unit(name, *WORKS)["pid"] for name in "ab"]
+    for _ in range(3):
+        daemon.zksup.wait_out(f"a: {len(daemon.zksup.out.splitlines()) + 50}\n")
+        done = subprocess.run([zksup, "reexec", "--socket", daemon.socket], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+    assert [daemon.unit(name)["pid"] for name in "ab"] == pids
+    daemon.zksup.wait_out(f"a: {len(daemon.zksup.out.splitlines()) + 50}\n")
+    lines = logs(daemon, "a", "-n", "10000").stdout.split()
+    assert lines == [str(i) for i in range(int(lines[-1]) - len(lines) + 1, int(lines[-1]) + 1)] and lines[0] == "1"
+    assert daemon.zksup.stop() == 0
+    assert daemon.zksup.out.splitlines() == [f"a: {i}" for i in range(1, daemon.zksup.out.count("\n") + 1)]
+    written = path.read_text().split()
+    assert written == [str(i) for i in range(1, len(written) + 1)]
+
+
 @pytest.fixture
 def disk(tmp_path):
     """A file system of its own that can be frozen."""
