@@ -2,9 +2,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "cli/control.h"
 #include "util/clock.h"
 #include "util/signal-name.h"
+
+#define ASK_AGAIN_USEC (50 * USEC_PER_MSEC)
 
 typedef struct ReloadOptions {
         Control control;
@@ -82,24 +85,41 @@ static bool on_event(void *userdata, const char *event, const json_t *data)
         return r->status == 0;
 }
 
+/* The old program may still take our connection right before its end: a question without an answer is asked again. */
+static int ask_new_program(const Control *control, json_t **after)
+{
+        uint64_t deadline = usec_add(clock_boottime_usec(), control->timeout_usec);
+        char problem[600];
+
+        for (;;) {
+                ApiReply reply;
+                int r = api_request(control->socket, "GET", "/v1/session", NULL, control->timeout_usec, &reply, problem,
+                        sizeof(problem));
+
+                if (r == 0) {
+                        *after = reply.json;
+                        return reply.status == 200 ? 0 : control_refused(control, reply.status, reply.json);
+                }
+                if ((r != -EPROTO && r != -ECONNRESET && r != -ECONNREFUSED) || clock_boottime_usec() >= deadline)
+                        return cli_problem(control->verb, "%s", problem);
+                usleep(ASK_AGAIN_USEC);
+        }
+}
+
 static int say_what_runs(const Control *control, const json_t *before)
 {
-        const json_t *session, *was = json_object_get(before, "session");
+        const json_t *was = json_object_get(before, "session");
         json_t *after = NULL;
-        int status = control_ask(control, "GET", "/v1/session", NULL, &after);
-        bool same;
+        int status = ask_new_program(control, &after);
+        bool same = strcmp(control_string(was, "id"), control_string(json_object_get(after, "session"), "id")) == 0;
 
-        if (status)
-                return status;
-        session = json_object_get(after, "session");
-        same = strcmp(control_string(was, "id"), control_string(session, "id")) == 0;
-        if (!control->quiet)
+        if (status == 0 && !control->quiet)
                 printf("zksup %s runs in place of %s, %s\n",
                         control_string(json_object_get(after, "supervisor"), "version"),
                         control_string(json_object_get(before, "supervisor"), "version"),
                         same ? "in the same session" : "in a new session");
         json_decref(after);
-        return 0;
+        return status;
 }
 
 static int reexec(const Control *control)

@@ -92,8 +92,8 @@ def test_the_page_of_a_unit_shows_gates_lease_and_log(daemon, verb):
     verb(daemon, "start", "ending")
     daemon.wait_unit("ending", "finished", "failed")
     text = verb(daemon, "status", "ending", status=3).out
-    assert "it ends" in text and re.search(r"Last status: +3$", text, re.MULTILINE)
-    assert "it ends" not in verb(daemon, "status", "-n", "0", "ending", status=3).out
+    assert "\nit ends\n" in text and re.search(r"Last status: +3$", text, re.MULTILINE)
+    assert "\nit ends\n" not in verb(daemon, "status", "-n", "0", "ending", status=3).out
 
 
 def test_json_is_what_the_supervisor_says(daemon, verb):
