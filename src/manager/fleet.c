@@ -63,6 +63,17 @@ static bool go_in(Fleet *fleet, const char *name)
         return false;
 }
 
+/* Of what could not go on; by name, as a reload may have come between. */
+static void on_gone(void *userdata, const char *name)
+{
+        FleetUnit *u = fleet_find(userdata, name);
+
+        if (!u || !u->unit || !u->wanted || u->told_up || u->leaving || u->rebuild || manager_is_ending(u->fleet->manager))
+                return;
+        u->told_up = true;
+        unit_up(u->unit);
+}
+
 /* Makes the unit, or has it go on where another program has left it. */
 static int add_unit(FleetUnit *u)
 {
@@ -73,14 +84,15 @@ static int add_unit(FleetUnit *u)
                 return manager_add(fleet->manager, &u->plan.unit, u, u->wanted, &u->unit);
         u->wanted = saved_get_flag(fleet->saved, "wanted");
         u->told_up = saved_get_flag(fleet->saved, "told-up");
-        r = manager_restore(fleet->manager, &u->plan.unit, u, fleet->saved, &u->unit);
+        r = manager_restore(fleet->manager, &u->plan.unit, u, fleet->saved, on_gone, fleet, &u->unit);
         saved_go_out(fleet->saved);
         if (r == 0)
                 return 0;
-        log_error("%s: cannot go on where the program before us was: %s; what runs is being stopped, and begun anew",
-                u->settings->name, strerror(-r));
-        u->told_up = u->wanted;
-        return manager_add(fleet->manager, &u->plan.unit, u, u->wanted, &u->unit);
+        log_unit_error(u->settings->name,
+                "cannot go on where the program before us was (%s): what runs is being stopped, and then begun anew",
+                strerror(-r));
+        u->told_up = false;
+        return manager_add(fleet->manager, &u->plan.unit, u, false, &u->unit);
 }
 
 static void make(FleetUnit *u)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "manager/notify.h"
+#include "manager/orphan.h"
 #include "unit/log-file.h"
 #include "util/clock.h"
 #include "util/duration.h"
@@ -54,6 +55,9 @@ struct Manager {
         const char *session_state;
         uint64_t session_since_usec; /* CLOCK_REALTIME */
         uint64_t expiries;
+        ListLink orphans;
+        void (*gone)(void *userdata, const char *unit);
+        void *gone_userdata;
 };
 
 static void tell(Manager *manager, ManagerNews news)
@@ -456,6 +460,7 @@ int manager_new(Manager **out, const ManagerConfig *config, char *problem, size_
         manager->session_state = "connecting";
         manager->session_since_usec = clock_realtime_usec();
         list_init(&manager->members);
+        list_init(&manager->orphans);
         snprintf(problem, problem_size, "cannot set up the event loop");
         r = build(manager, config, problem, problem_size);
         if (r < 0)
@@ -478,6 +483,8 @@ Manager *manager_free(Manager *manager)
                 return NULL;
         list_for_each_safe(link, &manager->members)
                 free_member(list_entry(link, Member, link));
+        list_for_each_safe(link, &manager->orphans)
+                orphan_free(orphan_from_link(link));
         timer_deinit(&manager->complaint);
         if (manager->heart_is_ready)
                 heart_deinit(&manager->heart);
@@ -549,17 +556,55 @@ int manager_add(Manager *manager, const UnitConfig *config, void *userdata, bool
         return 0;
 }
 
-int manager_restore(Manager *manager, const UnitConfig *config, void *userdata, Saved *saved, Unit **out)
+static void on_orphan_gone(Orphan *orphan, void *userdata)
+{
+        Manager *manager = userdata;
+        char name[200];
+
+        snprintf(name, sizeof(name), "%s", orphan_name(orphan));
+        orphan_free(orphan);
+        manager->gone(manager->gone_userdata, name);
+}
+
+/* With a guard that we have, its slot is free again once the tree is proved dead. One that we could not take over ends all the
+ * same, but nobody proves it. */
+static void leave_to_its_end(Manager *manager, Saved *saved, bool has_guard)
+{
+        bool had_guard;
+        uint64_t slot;
+        Orphan *orphan;
+
+        saved_go_in(saved, "guard", SAVED_NO_INDEX);
+        had_guard = saved_get(saved, "guard");
+        slot = saved_get_number(saved, "slot", 0);
+        saved_go_out(saved);
+        if (had_guard != has_guard) {
+                log_unit_error(saved_get(saved, "name") ?: "?",
+                        "what it held is not given back before zksup ends, as nobody can prove that nothing of it runs");
+                return;
+        }
+        if (orphan_new(&orphan, manager->event, manager->client, manager->page, saved, had_guard ? (int)slot : -1,
+                    on_orphan_gone, manager) == 0)
+                list_append(&manager->orphans, orphan_link(orphan));
+}
+
+int manager_restore(Manager *manager, const UnitConfig *config, void *userdata, Saved *saved,
+        void (*gone)(void *userdata, const char *unit), void *gone_userdata, Unit **out)
 {
         Member *member;
+        bool has_guard;
         int r = make_member(manager, config, userdata, &member);
 
         *out = NULL;
         if (r < 0)
                 return r;
+        manager->gone = gone;
+        manager->gone_userdata = gone_userdata;
         r = unit_restore(member->unit, saved);
         if (r < 0) {
+                has_guard = unit_has_guard(member->unit);
                 free_member(member);
+                leave_to_its_end(manager, saved, has_guard);
                 return r;
         }
         manager->n_members++;
@@ -588,7 +633,7 @@ static bool is_quiet(const Manager *manager, char *obstacle, size_t size)
                 snprintf(obstacle, size, "the file system of a log file does not answer");
                 return false;
         }
-        if (reaper_count(manager->reaper) == guards)
+        if (reaper_count(manager->reaper) == guards && list_is_empty(&manager->orphans))
                 return true;
         snprintf(obstacle, size, "a process of ours is ending yet, or a probe is under way");
         return false;

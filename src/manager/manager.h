@@ -55,8 +55,10 @@ bool manager_hold_back(Manager *manager, const Unit *unit);
  * quiet moment is looked at. Returns false, with what is in the way in OBSTACLE: wait. */
 bool manager_save(const Manager *manager, SavedWriter *writer, char *obstacle, size_t size);
 /* In place of manager_add(): a unit that was saved. Returns 0 or a negative errno; then what ran is being stopped by its guard,
- * and OUT is NULL. */
-int manager_restore(Manager *manager, const UnitConfig *config, void *userdata, Saved *saved, Unit **out);
+ * and OUT is NULL. *GONE is told, with USERDATA, once nothing of it is left and what it held is given back; where that cannot
+ * be proved, never. */
+int manager_restore(Manager *manager, const UnitConfig *config, void *userdata, Saved *saved,
+        void (*gone)(void *userdata, const char *unit), void *gone_userdata, Unit **out);
 /* Only a unit at rest, and not from inside its own news. */
 void manager_remove(Manager *manager, Unit *unit);
 /* Stops all units and ends with STATUS once they are at rest and the session is closed. A second call kills. */

@@ -97,6 +97,11 @@ static void save_rest(const Unit *unit, SavedWriter *w)
         saved_leave(w);
 }
 
+bool unit_has_guard(const Unit *unit)
+{
+        return unit->spawn != NULL;
+}
+
 size_t unit_guards(const Unit *unit)
 {
         return !NO_GUARD_LEFT(&unit->machine) + (unit->lead ? lead_guards(unit->lead) : 0);

@@ -95,6 +95,8 @@ void unit_gate_failed(Unit *unit, int status);
 bool unit_is_wedged(const Unit *unit);
 /* For a program that takes our place, in the same session. Returns false in a moment that passes: wait. */
 bool unit_save(const Unit *unit, SavedWriter *writer);
+/* Whether there is one, whatever the machine knows of it. */
+bool unit_has_guard(const Unit *unit);
 /* How many guards it has now, that of its standby included. */
 size_t unit_guards(const Unit *unit);
 /* Into a unit that was just made of the same configuration and told its timing. Returns 0 or a negative errno; then it can

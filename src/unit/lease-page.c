@@ -163,6 +163,11 @@ int lease_page_take_slot(LeasePage *p, unsigned slot)
         return 0;
 }
 
+bool lease_page_is_taken(const LeasePage *p, unsigned slot)
+{
+        return slot < p->slots && p->used[slot];
+}
+
 void lease_page_free_slot(LeasePage *p, unsigned slot)
 {
         lease_page_set(p, slot, 0);

@@ -13,6 +13,7 @@
  * The memfd is sealed: it neither grows nor shrinks, and whoever opens it through /proc cannot write. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "util/macros.h"
 
@@ -42,6 +43,7 @@ int lease_page_fd(const LeasePage *page);
 int lease_page_alloc_slot(LeasePage *page);
 /* Takes this slot, and leaves what is in it. Returns 0 or -EBUSY. */
 int lease_page_take_slot(LeasePage *page, unsigned slot);
+bool lease_page_is_taken(const LeasePage *page, unsigned slot);
 /* Sets the slot to 0 and gives it back. Only once no guard reads it any more. */
 void lease_page_free_slot(LeasePage *page, unsigned slot);
 

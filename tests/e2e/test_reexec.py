@@ -6,6 +6,7 @@ import shutil
 import stat
 
 import pytest
+from harness import is_alive
 from zk_server import wait_for
 
 WORKS = ("running", "ready")
@@ -204,6 +205,32 @@ def test_a_session_that_ends_meanwhile_is_lost_as_ever(up, kazoo, root):
     kazoo.delete(f"{root}/lock/k/{node}")  # by hand: the next renewal finds it out
     wait_for(lambda: daemon.unit("web")["pid"] not in (0, first["pid"]), 30, "the command was stopped, and started anew")
     assert int(daemon.unit("web")["token"]) > int(first["token"])
+
+
+def test_what_cannot_go_on_is_stopped_given_back_and_begun_anew(up, kazoo, root, programs_of_its_own, tmp_path):
+    """The new program finds another configuration than it was asked about: only that unit is concerned."""
+    daemon = up(unit("web", SLEEP, 'lock = "k"') + unit("other", SLEEP, 'pool = "p"'))
+    first, other = daemon.wait_unit("web", *WORKS), daemon.wait_unit("other", *WORKS)
+    daemon_file, changed = daemon.config, tmp_path / "changed.conf"
+    changed.write_text(daemon_file.read_text().replace('"k"', '"z"'))
+    real = programs_of_its_own.with_name("zksup-up.real")
+    shutil.copy2(programs_of_its_own, real)
+    replace(programs_of_its_own, f"""#!/bin/sh
+case "$*" in
+*can-restore*) exec {real} "$@" ;;
+esac
+cp {changed} {daemon_file}
+exec {real} "$@"
+""".encode())
+    daemon.post("/v1/reexec")
+    wait_for(lambda: any("cannot go on" in line for line in lines(daemon)), 20, f"it is said: {daemon.zksup!r}")
+    daemon.wait_up()
+    again = daemon.wait_unit("web", *WORKS)
+    assert not is_alive(first["pid"]) and again["pid"] != first["pid"]
+    assert env_of(again["pid"])["ZK_LOCK"] == "z"
+    wait_for(lambda: kazoo.get_children(f"{root}/lock/k") == [], 20, "its place in line is left")
+    assert not kazoo.exists(f"{root}/record/lock/k")
+    assert daemon.unit("other")["pid"] == other["pid"]
 
 
 def test_log_lines_readiness_and_a_command_that_ends_are_heard_after_it(up, tmp_path):
