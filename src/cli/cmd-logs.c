@@ -14,6 +14,7 @@
 #define LINES_DEFAULT 50
 #define LINES_MAX 10000
 #define ASK_AGAIN_USEC (200 * USEC_PER_MSEC)
+#define ASK_TIMES 5
 
 typedef struct LogsOptions {
         Control control;
@@ -65,13 +66,41 @@ static void print_line(const Logs *logs, const char *name, const char *line, siz
 
 /* --- from the supervisor ------------------------------------------------------------------------ */
 
+/* A supervisor that another one takes the place of leaves a request without an answer. */
+static int request(const Logs *logs, const char *path, ApiReply *reply, char *problem, size_t size)
+{
+        const struct timespec pause = {.tv_nsec = ASK_AGAIN_USEC * 1000};
+        const Control *control = &logs->options->control;
+        int r = 0;
+
+        for (unsigned i = 0; i < ASK_TIMES; i++) {
+                r = api_request(control->socket, "GET", path, NULL, control->timeout_usec, reply, problem, size);
+                if (r != -EPROTO && r != -ECONNRESET)
+                        break;
+                (void)nanosleep(&pause, NULL);
+        }
+        return r;
+}
+
 static int ask(const Logs *logs, const Source *source, uint64_t lines, json_t **answer)
 {
-        char path[1000];
+        char path[1000], problem[600];
+        ApiReply reply;
+        int r, status = 0;
 
         snprintf(path, sizeof(path), "%s?lines=%llu", source->path,
                 (unsigned long long)MIN(MAX(lines, 1), LINES_MAX));
-        return control_ask(&logs->options->control, "GET", path, NULL, answer);
+        r = request(logs, path, &reply, problem, sizeof(problem));
+        if (r < 0) {
+                (void)cli_problem(VERB, "%s", problem);
+                return r == -EACCES || r == -EPERM ? EXIT_STATUS_REFUSED : EXIT_STATUS_FAILURE;
+        }
+        if (reply.status != 200)
+                status = control_refused(&logs->options->control, reply.status, reply.json);
+        else
+                *answer = json_incref(reply.json);
+        api_reply_deinit(&reply);
+        return status;
 }
 
 static void print_last(const Logs *logs, const Source *source, const json_t *answer, uint64_t n)

@@ -188,6 +188,9 @@ def test_no_line_is_lost_when_another_program_takes_over(up, zksup, logs, tmp_pa
     path = tmp_path / "b.log"
     daemon = up(unit("a", "stdout = inherit", shell(COUNT)) + unit("b", f'stdout = "file:{path}"', shell(COUNT)))
     pids = [daemon.wait_unit(name, *WORKS)["pid"] for name in "ab"]
+    followed = tmp_path / "followed"
+    with open(followed, "wb") as f:
+        follower = subprocess.Popen([zksup, "logs", "-f", "-n", "10000", "-s", daemon.socket, "a"], stdout=f)
     for _ in range(3):
         daemon.zksup.wait_out(f"a: {len(daemon.zksup.out.splitlines()) + 50}\n")
         done = subprocess.run([zksup, "reexec", "--socket", daemon.socket], capture_output=True, text=True, timeout=60)
@@ -196,7 +199,11 @@ def test_no_line_is_lost_when_another_program_takes_over(up, zksup, logs, tmp_pa
     daemon.zksup.wait_out(f"a: {len(daemon.zksup.out.splitlines()) + 50}\n")
     lines = logs(daemon, "a", "-n", "10000").stdout.split()
     assert lines == [str(i) for i in range(int(lines[-1]) - len(lines) + 1, int(lines[-1]) + 1)] and lines[0] == "1"
+    wait_for(lambda: f"\n{lines[-1]}\n" in followed.read_text(), 20, "who follows is told")
     assert daemon.zksup.stop() == 0
+    assert follower.wait(20 * SCALE) == 125
+    numbers = followed.read_text().split()
+    assert numbers == [str(i) for i in range(1, len(numbers) + 1)]
     assert daemon.zksup.out.splitlines() == [f"a: {i}" for i in range(1, daemon.zksup.out.count("\n") + 1)]
     written = path.read_text().split()
     assert written == [str(i) for i in range(1, len(written) + 1)]
