@@ -199,6 +199,51 @@ static int make_units(Config *config, const RawSection *defaults, Raw *raw)
         return 0;
 }
 
+typedef struct Log {
+        const char *path;
+        const ConfigUnit *unit;
+} Log;
+
+static int compare_logs(const void *a, const void *b)
+{
+        const Log *x = a, *y = b;
+        int order = strcmp(x->path, y->path);
+
+        return order ?: x->unit->line < y->unit->line ? -1 : x->unit->line > y->unit->line;
+}
+
+/* Whoever rotates a file takes it away from the others. */
+static int check_logs(const Config *config, Raw *raw)
+{
+        Log *logs = calloc(2 * config->n_units + 1, sizeof(*logs));
+        size_t n = 0;
+
+        if (!logs)
+                return -ENOMEM;
+        for (size_t i = 0; i < config->n_units; i++) {
+                const ConfigUnit *unit = config->units[i];
+
+                if (unit->out.kind == OUTPUT_FILE && unit->out.path)
+                        logs[n++] = (Log){unit->out.path, unit};
+                if (unit->err.kind == OUTPUT_FILE && unit->err.path)
+                        logs[n++] = (Log){unit->err.path, unit};
+        }
+        qsort(logs, n, sizeof(*logs), compare_logs);
+        for (size_t i = 1; i < n; i++) {
+                const ConfigUnit *before = logs[i - 1].unit, *unit = logs[i].unit;
+
+                if (unit != before && strcmp(logs[i].path, logs[i - 1].path) == 0 &&
+                        (unit->out.rotate_bytes || before->out.rotate_bytes))
+                        problems_add(&raw->problems, unit->file, unit->line,
+                                "unit '%s': unit '%s' writes to %s too, which cannot be rotated then; give "
+                                "each a "
+                                "file of its own",
+                                unit->name, before->name, logs[i].path);
+        }
+        free(logs);
+        return 0;
+}
+
 static int make_global(Config *config, Raw *raw)
 {
         SchemaDraft draft;
@@ -222,7 +267,7 @@ static int make(Config **out, Raw *raw, const char *file)
         if (!config)
                 return -ENOMEM;
         r = make_global(config, raw) ?: defaults ? check_defaults(defaults, raw) : 0;
-        r = r ?: check_names(raw) ?: make_units(config, defaults, raw);
+        r = r ?: check_names(raw) ?: make_units(config, defaults, raw) ?: check_logs(config, raw);
         if (r < 0)
                 return r;
         if (raw->problems.total == 0 && config->n_units == 0)

@@ -1,5 +1,6 @@
 #include "config/setting.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,13 +41,22 @@ int setting_parse_control(const char *text, void *value, char *problem, size_t p
         return 0;
 }
 
+/* In numbers: a name would have to be looked up, while units run. */
 int setting_parse_listen(const char *text, void *value, char *problem, size_t problem_size)
 {
         const char *colon = strrchr(text, ':');
+        bool v6 = text[0] == '[';
+        unsigned char address[16];
+        char host[64];
         uint64_t port;
+        int n = colon ? (int)(colon - text) : 0;
 
-        if (!colon || colon == text || text_to_u64(colon + 1, 1, 65535, &port) < 0) {
-                snprintf(problem, problem_size, "is no ADDRESS:PORT: write 127.0.0.1:9640 or [::1]:9640");
+        snprintf(host, sizeof(host), "%.*s", MAX(n - 2 * v6, 0), text + v6);
+        if (!colon || n >= (int)sizeof(host) || (v6 && colon[-1] != ']') ||
+                text_to_u64(colon + 1, 0, 65535, &port) < 0 ||
+                inet_pton(v6 ? AF_INET6 : AF_INET, host, address) != 1) {
+                snprintf(problem, problem_size,
+                        "is no ADDRESS:PORT in numbers: write 127.0.0.1:9640, 0.0.0.0:9640 or [::1]:9640");
                 return -EINVAL;
         }
         *(const char **)value = text;

@@ -355,6 +355,17 @@ static void what_does_not_fit_together_is_told_at_its_line(void **state)
         bad("grace = 2h\nunit a { command = x }", "t:1: grace must be from 1ms to 1h\n");
 }
 
+static void a_file_that_is_rotated_belongs_to_one_unit(void **state)
+{
+        CLEANUP(config_free) Config *c = good("defaults { stdout = 'file:/l' stderr = 'file:/l' }\n"
+                                              "unit a { command = x }\nunit b { command = x }\n"
+                                              "unit c { command = x stdout = 'file:/m' stderr = 'file:/m' rotate-size = 1M }");
+
+        assert_int_equal(c->n_units, 3);
+        bad("defaults { stdout = 'file:/l' }\nunit a { command = x rotate-size = 1M }\nunit b { command = x }",
+                "t:3: unit 'b': unit 'a' writes to /l too, which cannot be rotated then; give each a file of its own\n");
+}
+
 static void a_mistake_in_the_defaults_is_told_once(void **state)
 {
         bad("defaults {\n nice = a }\nunit a { command = x }\nunit b { command = x }",
@@ -465,6 +476,7 @@ int main(void)
                 cmocka_unit_test(a_setting_may_stand_once_in_a_section),
                 cmocka_unit_test(a_list_may_be_written_on_several_lines_and_added_to),
                 cmocka_unit_test(what_does_not_fit_together_is_told_at_its_line),
+                cmocka_unit_test(a_file_that_is_rotated_belongs_to_one_unit),
                 cmocka_unit_test(a_mistake_in_the_defaults_is_told_once),
                 cmocka_unit_test(options_that_are_for_the_command_line_are_explained),
                 cmocka_unit_test(a_text_without_a_unit_is_a_mistake),

@@ -58,6 +58,17 @@ static void flags_are_said_in_words(void **state)
         refused(value_parse_flag, "1", "is none of yes no");
 }
 
+static void addresses_to_listen_on_are_numbers(void **state)
+{
+        const char *const good[] = {"127.0.0.1:80", "0.0.0.0:0", "[::1]:65535", "[::]:9640", NULL};
+        const char *value;
+
+        for (size_t i = 0; good[i]; i++) {
+                assert_int_equal(setting_parse_listen(good[i], &value, problem, sizeof(problem)), 0);
+                assert_string_equal(value, good[i]);
+        }
+}
+
 static void what_is_out_of_bounds_is_refused(void **state)
 {
         refused(setting_parse_umask, "", "is no mask");
@@ -72,8 +83,14 @@ static void what_is_out_of_bounds_is_refused(void **state)
         refused(setting_parse_path, "a", "no absolute path");
         refused(setting_parse_control, "a", "or write none");
         refused(setting_parse_listen, "80", "no ADDRESS:PORT");
-        refused(setting_parse_listen, "a:0", "no ADDRESS:PORT");
-        refused(setting_parse_listen, "a:65536", "no ADDRESS:PORT");
+        refused(setting_parse_listen, "localhost:80", "no ADDRESS:PORT");
+        refused(setting_parse_listen, "127.0.0.1:65536", "no ADDRESS:PORT");
+        refused(setting_parse_listen, "127.0.0.1:", "no ADDRESS:PORT");
+        refused(setting_parse_listen, "::1:80", "no ADDRESS:PORT");
+        refused(setting_parse_listen, "[::1:80", "no ADDRESS:PORT");
+        refused(setting_parse_listen, "[127.0.0.1]:80", "no ADDRESS:PORT");
+        refused(setting_parse_listen, "[", "no ADDRESS:PORT");
+        refused(setting_parse_listen, "[:1", "no ADDRESS:PORT");
         refused(setting_parse_listen, ":80", "no ADDRESS:PORT");
         refused(setting_parse_start, "later", "none of auto manual");
         refused(setting_parse_output, "file:a", "names no file");
@@ -193,7 +210,9 @@ static void files_with_an_environment_are_read(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {cmocka_unit_test(sizes_have_units),
-                cmocka_unit_test(flags_are_said_in_words), cmocka_unit_test(what_is_out_of_bounds_is_refused),
+                cmocka_unit_test(flags_are_said_in_words),
+                cmocka_unit_test(addresses_to_listen_on_are_numbers),
+                cmocka_unit_test(what_is_out_of_bounds_is_refused),
                 cmocka_unit_test(a_command_is_a_list_or_words),
                 cmocka_unit_test(an_environment_is_names_and_values),
                 cmocka_unit_test(limits_are_soft_and_hard),
