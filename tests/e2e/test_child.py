@@ -90,7 +90,7 @@ done
 """
 
 
-def test_a_command_of_another_user_can_ask_and_is_not_deceived_by_a_dead_zksup(up, public):
+def test_a_command_of_another_user_can_ask_whatever_becomes_of_zksup(up, public):
     asker = script(public, "asker", ASKER.replace("{public}", str(public)))
     daemon = up("".join(unit(contain, f'command = {{"{asker}", "{contain}"}}', f'lock = "{contain}"', 'user = "nobody"',
                              f'contain = "{contain}"') for contain in CONTAIN))  # fmt: skip
@@ -112,6 +112,14 @@ def test_a_command_of_another_user_can_ask_and_is_not_deceived_by_a_dead_zksup(u
     children = [daemon.unit(contain)["pid"] for contain in CONTAIN if contain != "pidns"]
     for lease in leases.values():
         assert ask(lease) == (0, "")
+    daemon.post("/v1/reexec")  # another program goes on with the file
+    daemon.zksup.wait_err("goes on in place of")
+    daemon.wait_up()
+    for contain, lease in leases.items():
+        assert ask(lease) == (0, "")
+        count = len(lines_of(public / f"answers.{contain}"))
+        wait_for(lambda: len(lines_of(public / f"answers.{contain}")) > count + 2, 20, f"{contain} asks on")  # noqa: B023
+        assert not any("status 1" in line for line in lines_of(public / f"answers.{contain}"))
     daemon.zksup.process.kill()
     daemon.zksup.process.wait()
     for lease in leases.values():
