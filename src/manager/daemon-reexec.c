@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "guard/wire.h"
 #include "manager/daemon-private.h"
 #include "manager/notify.h"
 #include "unit/descriptors.h"
+#include "unit/spawn.h"
 #include "util/log.h"
 
 /* --- saving ------------------------------------------------------------------------------------- */
