@@ -146,13 +146,15 @@ static void add_state(Table *table, const json_t *unit)
 {
         enum Colour colour;
         const char *state = status_text_state(unit, &colour), *reason = control_string(unit, "reason");
-        bool has_reason = *reason && strcmp(reason, "none") != 0 && !control_is(unit, "ready");
+        bool is_up = strcmp(control_string(unit, "want"), "up") == 0;
+        bool has_reason = *reason && strcmp(reason, "none") != 0 && !control_is(unit, "ready") &&
+                (!is_up || strcmp(reason, "operator") != 0);
         char since[AGE_STRING_MAX], when[64];
 
         table_add(table, COLOUR_NONE, "State:");
         table_add(table, colour, "%s%s%s%s since %s; %s%s%s", state, has_reason ? " (" : "", has_reason ? reason : "",
                 has_reason ? ")" : "", time_to_string(unit, "since", when), age(unit, "since_seconds", since),
-                strcmp(control_string(unit, "want"), "up") == 0 ? "" : ", not wanted up",
+                is_up ? "" : ", not wanted up",
                 control_is(unit, "frozen")            ? ", frozen" :
                         control_is(unit, "suspended") ? ", without contact" :
                                                         "");
@@ -176,6 +178,17 @@ static void add_gates(Table *table, const json_t *unit)
                         kind, control_string(gate, "name"), state, *text ? ": " : "", text,
                         control_has(gate, "token") ? ", token " : "", control_string(gate, "token"));
         }
+}
+
+static bool is_said_by_a_gate(const json_t *unit)
+{
+        const json_t *gates = json_object_get(unit, "gates"), *gate;
+        bool is_said = false;
+        size_t i;
+
+        json_array_foreach(gates, i, gate)
+                is_said |= strcmp(control_string(gate, "text"), control_string(unit, "text")) == 0;
+        return is_said;
 }
 
 static void add_process(Table *table, const json_t *unit)
@@ -239,7 +252,8 @@ void status_text_page(const json_t *unit, const json_t *log, const Style *style,
         }
         add_process(&table, unit);
         add_counters(&table, unit);
-        add_line(&table, "Says", control_string(unit, "text"));
-        table_print(&table, style, file);
+        if (!is_said_by_a_gate(unit))
+                add_line(&table, "Says", control_string(unit, "text"));
+        table_print(&table, &(Style){.colours = style->colours}, file); /* whole, however long */
         print_log(log, file);
 }

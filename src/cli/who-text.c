@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
+#include "cli/status-text.h"
 #include "util/clock.h"
-#include "util/text.h"
 
 typedef struct Page {
         const Style *style;
@@ -189,39 +189,56 @@ static void print_queues(Page *page, const char *title, const json_t *things)
 
 /* --- hosts, jobs, services ---------------------------------------------------------------------- */
 
-static void describe_units(const json_t *units, char **out)
+/* A row for each unit, as `zksup status` has them. */
+static void add_unit(Table *table, const Page *page, const char *id, const json_t *unit)
 {
-        TextBuffer text = {0};
-        const json_t *unit;
-        size_t i;
+        enum Colour colour;
+        const char *state = status_text_state(unit, &colour), *role = string_of(unit, "role");
+        char age[AGE_STRING_MAX], number[32] = "";
+        uint64_t pid = number_of(unit, "pid");
 
-        text_buffer_puts(&text, "");
-        json_array_foreach(units, i, unit) {
-                text_buffer_printf(&text, "%s%s %s", i ? ", " : "", string_of(unit, "unit"), string_of(unit, "state"));
-                if (json_object_get(unit, "number"))
-                        text_buffer_printf(&text, " %" PRIu64, number_of(unit, "number"));
-                if (*string_of(unit, "role"))
-                        text_buffer_printf(&text, " %s", string_of(unit, "role"));
-        }
-        *out = text_buffer_take(&text);
+        if (json_object_get(unit, "number"))
+                snprintf(number, sizeof(number), "%" PRIu64, number_of(unit, "number"));
+        table_add(table, COLOUR_NONE, "%s", id);
+        table_add(table, COLOUR_NONE, "%s", string_of(unit, "unit"));
+        table_add(table, colour, "%s", state);
+        table_add(table, COLOUR_NONE, "%s", age_to_string(number_of(unit, "since"), page->now_usec, age));
+        if (*number || *role)
+                table_add(table, COLOUR_NONE, "%s%s%s", number, *number && *role ? " " : "", role);
+        else
+                table_add(table, COLOUR_NONE, "%s", number_of(unit, "token") ? "held" : "-");
+        if (pid)
+                table_add(table, COLOUR_NONE, "%" PRIu64, pid);
+        else
+                table_add(table, COLOUR_NONE, "-");
+        table_add(table, COLOUR_NONE, "%s", string_of(unit, "text"));
+}
+
+static void add_bare_host(Table *table, const char *id, const char *text)
+{
+        table_add(table, COLOUR_NONE, "%s", id);
+        for (size_t i = 0; i < 5; i++)
+                table_add(table, COLOUR_NONE, "-");
+        table_add(table, COLOUR_DIM, "%s", text);
 }
 
 static void print_hosts(Page *page, const json_t *hosts)
 {
-        static const char *const headers[] = {"ID", "PID", "SINCE", "RUNS"};
-        CLEANUP(table_deinit) Table table = {.headers = headers, .n_columns = ARRAY_SIZE(headers), .flexible = 3};
-        const json_t *host;
-        size_t i;
+        static const char *const headers[] = {"HOST", "UNIT", "STATE", "SINCE", "HOLDS", "PID", "TEXT"};
+        CLEANUP(table_deinit) Table table = {.headers = headers, .n_columns = ARRAY_SIZE(headers), .flexible = 6};
+        const json_t *host, *unit;
+        size_t i, k;
 
         json_array_foreach(hosts, i, host) {
-                CLEANUP_STRING units = NULL;
-                char age[AGE_STRING_MAX];
+                const json_t *units = json_object_get(host, "units");
+                char more[80];
 
-                describe_units(json_object_get(host, "units"), &units);
-                table_add(&table, COLOUR_NONE, "%s", string_of(host, "id"));
-                table_add(&table, COLOUR_NONE, "%" PRIu64, number_of(host, "pid"));
-                table_add(&table, COLOUR_NONE, "%s", age_to_string(number_of(host, "since"), page->now_usec, age));
-                table_add(&table, COLOUR_NONE, "%s", units && *units ? units : "nothing");
+                json_array_foreach(units, k, unit) add_unit(&table, page, string_of(host, "id"), unit);
+                snprintf(more, sizeof(more), "and %" PRIu64 " units more", number_of(host, "more"));
+                if (number_of(host, "more"))
+                        add_bare_host(&table, string_of(host, "id"), more);
+                else if (json_array_size(units) == 0)
+                        add_bare_host(&table, string_of(host, "id"), "no units");
         }
         print_section(page, "Hosts", &table);
 }
