@@ -171,18 +171,19 @@ static enum MHD_Result send_cached(
         Request *request, struct MHD_Connection *connection, const RouterRequest *r, RouterReply *reply)
 {
         AnswerCache *cache = &request->door->cache;
-        struct MHD_Response *response = make_response(request->door->api, reply);
+        char *target = strdup(r->target);
+        struct MHD_Response *response = target ? make_response(request->door->api, reply) : NULL;
 
-        if (!response)
+        if (!response) {
+                free(target);
                 return MHD_NO;
+        }
         request_forget_cache(request->door);
         *cache = (AnswerCache){.response = response,
-                .target = strdup(r->target),
+                .target = target,
                 .status = reply->status,
                 .openmetrics = metrics_wants_openmetrics(r->accept)};
-        if (cache->target)
-                return send_response(connection, cache->status, cache->response);
-        return MHD_NO;
+        return send_response(connection, cache->status, cache->response);
 }
 
 static enum MHD_Result listen_to_events(Request *request, struct MHD_Connection *connection, RouterReply *reply)
