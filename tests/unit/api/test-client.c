@@ -271,13 +271,23 @@ static void who_does_not_answer_is_named(void **state)
         assert_int_equal(unlink(silent), 0);
 }
 
-static void a_server_that_ends_ends_in_order(void **state)
+static bool on_hello(void *userdata, const char *event, const json_t *data)
 {
         ApiReply reply;
-        int status;
 
         ask("POST", "/v1/stop", NULL, 202, &reply);
         api_reply_deinit(&reply);
+        return true;
+}
+
+/* The stream of events is cut off without a last chunk. */
+static void a_server_that_ends_ends_in_order(void **state)
+{
+        char problem[512] = "";
+        int status;
+
+        assert_int_equal(api_listen(path, TIMEOUT, on_hello, NULL, problem, sizeof(problem)), -ECONNRESET);
+        assert_non_null(strstr(problem, "has ended"));
         assert_int_equal(waitpid(server_pid, &status, 0), server_pid);
         server_pid = 0;
         assert_int_equal(status, 0);
