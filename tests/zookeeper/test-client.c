@@ -276,6 +276,59 @@ static void test_one_that_cancelled_hears_nothing_more(void **state)
         fixture_deinit(&f);
 }
 
+/* As by an exec: the old client ends without a word, the new one has the id and the password. */
+static void test_another_client_goes_on_with_the_session(void **state)
+{
+        ClientConfig c = config();
+        ClientSession session;
+        int64_t id;
+        Fixture f;
+        const Answer *a;
+
+        fixture_init(&f, &c);
+        assert_false(client_save(f.client, &session)); /* there is none yet */
+        fixture_wait_attached(&f);
+        id = client_session_id(f.client);
+        assert_int_equal(create(&f, "/adopted", CREATE_EPHEMERAL, "x")->outcome, OUTCOME_OK);
+        client_submit(f.client, &(Request){.kind = REQUEST_GET, .path = "/adopted"}, fixture_on_answer, &f);
+        assert_false(client_save(f.client, &session)); /* an answer is awaited */
+        fixture_wait(&f, client_save(f.client, &session), 5 * USEC_PER_SEC);
+        f.client = client_free(f.client);
+        f.n_changes = 0;
+        c.session = &session;
+        fixture_connect(&f, &c);
+        fixture_wait(&f, f.n_changes, 5 * USEC_PER_SEC);
+        assert_int_equal(f.changes[0].change, SESSION_ATTACHED);
+        assert_true(f.changes[0].id == id);
+        assert_int_equal(f.changes[0].timeout_usec, 6 * USEC_PER_SEC);
+        a = fixture_ask(&f, &(Request){.kind = REQUEST_EXISTS, .path = "/adopted", .tag = 2});
+        assert_int_equal(a->outcome, OUTCOME_OK);
+        assert_true(a->stat.ephemeral_owner == id);
+        fixture_close(&f);
+        fixture_deinit(&f);
+}
+
+static void test_a_session_that_is_gone_is_lost_and_another_one_made(void **state)
+{
+        ClientConfig c = config();
+        ClientSession session;
+        Fixture f;
+
+        fixture_init(&f, &c);
+        fixture_wait_attached(&f);
+        assert_true(client_save(f.client, &session));
+        fixture_close(&f);
+        fixture_deinit(&f);
+        c.session = &session;
+        fixture_init(&f, &c);
+        fixture_wait(&f, f.n_changes == 2, 10 * USEC_PER_SEC);
+        assert_int_equal(f.changes[0].change, SESSION_EXPIRED);
+        assert_int_equal(f.changes[1].change, SESSION_ATTACHED);
+        assert_true(f.changes[1].id != session.id);
+        fixture_close(&f);
+        fixture_deinit(&f);
+}
+
 static void free_client(void *userdata, const Event *event)
 {
         Fixture *f = userdata;
@@ -430,6 +483,8 @@ int main(void)
                 cmocka_unit_test(test_what_can_never_work_is_refused_without_harm_to_the_connection),
                 cmocka_unit_test(test_watches_fire_once_for_what_they_were_set),
                 cmocka_unit_test(test_one_that_cancelled_hears_nothing_more),
+                cmocka_unit_test(test_another_client_goes_on_with_the_session),
+                cmocka_unit_test(test_a_session_that_is_gone_is_lost_and_another_one_made),
                 cmocka_unit_test(test_a_handler_may_free_the_client),
                 cmocka_unit_test(test_what_was_asked_before_closing_is_answered_before_it_is_closed),
                 cmocka_unit_test(test_a_chroot_is_created_and_seen_by_nobody_above),

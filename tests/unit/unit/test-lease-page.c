@@ -45,11 +45,40 @@ static void a_reader_of_the_memfd_sees_what_was_set(void **state)
         lease_page_free(page);
 }
 
+static void a_lasting_page_is_written_by_who_takes_it_over(void **state)
+{
+        LeasePage *page = NULL, *heir = NULL, *sealed = NULL;
+        const uint64_t *seen; /* of a guard */
+        int slot;
+
+        assert_int_equal(lease_page_new_lasting(&page, 10), 0);
+        slot = lease_page_alloc_slot(page);
+        lease_page_set(page, (unsigned)slot, 77);
+        seen = mmap(NULL, 10 * sizeof(*seen), PROT_READ, MAP_SHARED, lease_page_fd(page), 0);
+        assert_ptr_not_equal(seen, MAP_FAILED);
+        assert_int_equal(lease_page_adopt(&heir, dup(lease_page_fd(page)), 10), 0);
+        lease_page_free(page);
+        assert_int_equal(lease_page_take_slot(heir, (unsigned)slot), 0);
+        assert_int_equal(lease_page_take_slot(heir, (unsigned)slot), -EBUSY);
+        assert_int_equal(lease_page_take_slot(heir, 10), -EBUSY);
+        assert_int_equal(lease_page_get(heir, (unsigned)slot), 77);
+        assert_int_not_equal(lease_page_alloc_slot(heir), slot);
+        lease_page_set(heir, (unsigned)slot, 78);
+        assert_int_equal(seen[slot], 78);
+        assert_int_equal(lease_page_adopt(&page, dup(lease_page_fd(heir)), 100000), -EINVAL);
+        munmap((void *)seen, 10 * sizeof(*seen));
+        lease_page_free(heir);
+        assert_int_equal(lease_page_new(&sealed, 10), 0); /* the ordinary one is sealed against that */
+        assert_int_equal(lease_page_adopt(&heir, dup(lease_page_fd(sealed)), 10), -EPERM);
+        lease_page_free(sealed);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(slots_are_given_out_once_and_start_at_zero),
                 cmocka_unit_test(a_reader_of_the_memfd_sees_what_was_set),
+                cmocka_unit_test(a_lasting_page_is_written_by_who_takes_it_over),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
