@@ -83,9 +83,6 @@ static void unit_full(JsonText *j, const SnapshotUnit *unit)
         json_text_string(j, "service", unit->service);
         json_text_string(j, "file", unit->file);
         number_unless_0(j, "line", (int)unit->line);
-        json_text_bool(j, "wedged", unit->wedged);
-        json_text_bool(j, "suspended", unit->suspended);
-        json_text_bool(j, "frozen", unit->frozen);
         json_text_number(j, "starts", unit->starts);
         json_text_number(j, "failures", unit->failures);
         json_text_number(j, "hold_losses", unit->hold_losses);
@@ -103,6 +100,9 @@ static void unit_object(JsonText *j, const SnapshotUnit *unit, uint64_t now_usec
         json_text_string(j, "reason", unit->reason);
         json_text_string(j, "want", unit->want);
         json_text_bool(j, "ready", unit->ready);
+        json_text_bool(j, "wedged", unit->wedged);
+        json_text_bool(j, "suspended", unit->suspended);
+        json_text_bool(j, "frozen", unit->frozen);
         json_text_string(j, "text", unit->text);
         json_text_string(j, "role", unit->role);
         if (unit->has_sequence)
