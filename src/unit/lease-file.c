@@ -18,6 +18,7 @@
 #define MAGIC UINT64_C(0x7a6b7375704c4631) /* the version is the last byte */
 #define PREFIX "zksup-lease-"
 #define TOKEN_DIGITS 16
+#define RUN_DIRECTORY "/run/zksup"
 
 typedef struct Head {
         uint64_t magic, token;
@@ -163,11 +164,10 @@ int lease_file_make(LeaseFile *f, size_t words)
 {
         const char *given = getenv("RUNTIME_DIRECTORY"); /* systemd.exec(5): several are separated by colons */
         CLEANUP_STRING first = given && *given == '/' ? strndup(given, strcspn(given, ":")) : NULL;
-        const char *places[] = {first, "/run/zksup", "/dev/shm"};
+        const char *places[] = {first, RUN_DIRECTORY, "/dev/shm"};
+        bool made = geteuid() == 0 && !first && mkdir(RUN_DIRECTORY, 0755) == 0;
         int r = -ENOENT;
 
-        if (geteuid() == 0 && !first)
-                (void)mkdir("/run/zksup", 0755);
         for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
                 if (!places[i])
                         continue;
@@ -175,9 +175,11 @@ int lease_file_make(LeaseFile *f, size_t words)
                 f->words = words;
                 r = make_in(f, places[i]);
                 if (r == 0)
-                        return 0;
+                        break;
                 release(f);
         }
+        if (made)
+                (void)rmdir(RUN_DIRECTORY); /* if it is of no use */
         return r;
 }
 
