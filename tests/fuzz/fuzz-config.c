@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "config/config.h"
+#include "config/schema.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#define VALUE_MAX 80
 #define CHECK(x)                                                                                             \
         do {                                                                                                 \
                 if (!(x)) {                                                                                  \
@@ -54,6 +55,26 @@ static void check_next(void)
         text_buffer_deinit(&problems);
 }
 
+/* TEXT as the value of every setting that takes one: it is read, or there is a sentence. Durations, sizes,
+ * numbers, signals, schedules and all the others come by here. */
+static void check_values(const char *text)
+{
+        SchemaDraft draft;
+
+        schema_draft_init(&draft);
+        for (size_t i = 0; i < schema_n_settings; i++) {
+                const SchemaSetting *setting = &schema_settings[i];
+                char problem[400] = "";
+
+                if (setting->parse &&
+                        setting->parse(text, (char *)&draft + setting->offset, problem, sizeof(problem)) < 0)
+                        CHECK(problem[0] && strlen(problem) < sizeof(problem));
+        }
+        CHECK(draft.rotate_bytes <= INT64_MAX && draft.rotate_keep <= 1000 && draft.slots <= INT64_MAX);
+        CHECK(draft.unit.child.nice >= -20 && draft.unit.child.nice <= 19 && draft.unit.child.umask <= 0777);
+        readiness_config_deinit(&draft.unit.readiness);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         char *text = malloc(size + 1);
@@ -62,6 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         memcpy(text, data, size);
         text[size] = '\0';
+        if (size <= VALUE_MAX)
+                check_values(text);
         if (config_parse(&config, text, "fuzz", &problems) == 0) {
                 CHECK(problems.len == 0 && config->n_units > 0);
                 for (size_t i = 0; i < config->n_units; i++) {
