@@ -11,6 +11,7 @@
 #define FLEXIBLE_MIN 10
 #define OTHERS_MIN 6
 #define ELLIPSIS "..."
+#define ROOM 256 /* cells at a time */
 
 Style style_of_stdout(void)
 {
@@ -93,6 +94,8 @@ static size_t columns_of(uint32_t code)
                 {0x64b, 0x65f}, {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x200b, 0x200f}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f},
                 {0xfe20, 0xfe2f}};
 
+        if (code < 0x300)
+                return 1; /* nearly always */
         if (is_within(code, none, ARRAY_SIZE(none)))
                 return 0;
         return is_within(code, wide, ARRAY_SIZE(wide)) ? 2 : 1;
@@ -103,7 +106,7 @@ static bool is_harmless(uint32_t code)
 {
         static const uint32_t bad[][2] = {{0, 0x1f}, {0x7f, 0x9f}, {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
 
-        return !is_within(code, bad, ARRAY_SIZE(bad));
+        return (code >= 0x20 && code < 0x7f) || !is_within(code, bad, ARRAY_SIZE(bad));
 }
 
 char *table_clean_text(const char *text)
@@ -161,16 +164,19 @@ static void print_within(const char *text, size_t width, FILE *file)
 
 void table_add(Table *table, enum Colour colour, const char *fmt, ...)
 {
-        Cell *cells = reallocarray(table->cells, table->n_cells + 1, sizeof(*cells));
         CLEANUP_STRING text = NULL;
+        Cell *cells = table->cells;
         va_list ap;
         int n;
 
-        if (!cells) {
-                table->failed = true;
-                return;
+        if (table->n_cells % ROOM == 0) {
+                cells = reallocarray(cells, table->n_cells + ROOM, sizeof(*cells));
+                if (!cells) {
+                        table->failed = true;
+                        return;
+                }
+                table->cells = cells;
         }
-        table->cells = cells;
         va_start(ap, fmt);
         n = vasprintf(&text, fmt, ap);
         va_end(ap);

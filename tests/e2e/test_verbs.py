@@ -177,6 +177,12 @@ def test_reload_says_what_changes_and_what_is_wrong(daemon, verb):
     assert daemon.unit("db")["pid"] == pid and "bad" not in verb(daemon, "status", "--names").out
 
 
+def test_reexec_waits_for_the_new_program(daemon, verb):
+    before = daemon.get("/v1/units")["units"]
+    assert "in the same session" in verb(daemon, "reexec").out
+    assert [u["pid"] for u in daemon.get("/v1/units")["units"]] == [u["pid"] for u in before]
+
+
 @pytest.mark.parametrize("words, said", [
     (["stop"], "--all"),
     (["stop", "wbe"], "there is 'web'"),
