@@ -82,7 +82,7 @@ static int parse_groups(const char *text, gid_t *list)
                 const char *comma = strchr(text, ',');
                 uint64_t gid;
 
-                if (n == GROUPS_MAX || !parse(&text, comma ? ',' : 0, UINT32_MAX - 1, &gid))
+                if (n == GROUPS_MAX || !parse(&text, comma ? ',' : 0, UINT32_MAX - 1, &gid) || (comma && !*text))
                         return -1;
                 if (list)
                         list[n] = (gid_t)gid;
