@@ -46,6 +46,8 @@ static void tell_syntax(Reader *r, unsigned line, const char *text, const char *
                 {"unexpected closing brace", "remove it, or add the section that it closes"},
                 {"unexpected token",
                         "write NAME = VALUE or NAME = {VALUE, VALUE}, and a value with blanks in quotes"},
+                {"no such option", "zksup.conf(5) lists all; what follows in this file is not looked at any more"},
+                {"no sub-section", "there is no '|' in the name of a setting"},
                 {"missing opening brace", "write unit \"NAME\" { ... } or defaults { ... }"},
                 {"missing title", "write unit \"NAME\" { ... }"}, {"attempt to append", "write it once"},
                 {"invalid octal number", "write '\\\\' for a backslash"},

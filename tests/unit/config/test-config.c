@@ -357,13 +357,16 @@ static void what_does_not_fit_together_is_told_at_its_line(void **state)
 
 static void a_file_that_is_rotated_belongs_to_one_unit(void **state)
 {
-        CLEANUP(config_free) Config *c = good("defaults { stdout = 'file:/l' stderr = 'file:/l' }\n"
-                                              "unit a { command = x }\nunit b { command = x }\n"
-                                              "unit c { command = x stdout = 'file:/m' stderr = 'file:/m' rotate-size = 1M }");
+        CLEANUP(config_free)
+        Config *c = good("defaults { stdout = 'file:/l' stderr = 'file:/l' }\n"
+                         "unit a { command = x }\nunit b { command = x }\n"
+                         "unit c { command = x stdout = 'file:/m' stderr = 'file:/m' rotate-size = 1M }");
 
         assert_int_equal(c->n_units, 3);
-        bad("defaults { stdout = 'file:/l' }\nunit a { command = x rotate-size = 1M }\nunit b { command = x }",
-                "t:3: unit 'b': unit 'a' writes to /l too, which cannot be rotated then; give each a file of its own\n");
+        bad("defaults { stdout = 'file:/l' }\nunit a { command = x rotate-size = 1M }\nunit b { command = x "
+            "}",
+                "t:3: unit 'b': unit 'a' writes to /l too, which cannot be rotated then; give each a file of "
+                "its own\n");
 }
 
 static void a_mistake_in_the_defaults_is_told_once(void **state)
@@ -377,6 +380,18 @@ static void options_that_are_for_the_command_line_are_explained(void **state)
         bad_with("unit a { command = x name = b }", "t:1: a unit's name is the title of its section");
         bad_with("unit a { command = x tty = no }", "t:1: tty is for the command line");
         bad_with("unit a { command = x tick-now = yes }", "t:1: tick-now is for the command line");
+}
+
+static void unknown_names_without_end_end_somewhere(void **state)
+{
+        TextBuffer text = {0};
+
+        for (int i = 1; i <= 100; i++)
+                text_buffer_printf(&text, "name%d = x\n", i);
+        bad_with(text.data, "t:32: there is no setting 'name32'; zksup.conf(5) lists them\n"
+                            "t:33: no such option 'name33'; zksup.conf(5) lists all; what follows");
+        text_buffer_deinit(&text);
+        bad_with("a|b = x", "t:1: no sub-section title/index for 'a'; there is no '|' in the name of a setting\n");
 }
 
 static void a_text_without_a_unit_is_a_mistake(void **state)
@@ -447,8 +462,7 @@ static void a_changed_environment_is_a_difference(void **state)
 static void global_settings_that_need_a_new_start_are_named(void **state)
 {
         CLEANUP(config_free)
-        Config *x = good("unit a { command = x }"),
-               *y = good("verbose = yes unit a { command = x }"),
+        Config *x = good("unit a { command = x }"), *y = good("verbose = yes unit a { command = x }"),
                *z = good("root = /z grace = 1s unit a { command = x }");
         TextBuffer which = {0};
 
@@ -479,6 +493,7 @@ int main(void)
                 cmocka_unit_test(a_file_that_is_rotated_belongs_to_one_unit),
                 cmocka_unit_test(a_mistake_in_the_defaults_is_told_once),
                 cmocka_unit_test(options_that_are_for_the_command_line_are_explained),
+                cmocka_unit_test(unknown_names_without_end_end_somewhere),
                 cmocka_unit_test(a_text_without_a_unit_is_a_mistake),
                 cmocka_unit_test(names_of_units_can_be_those_of_znodes),
                 cmocka_unit_test(reading_goes_on_well_after_a_mistake),
