@@ -131,7 +131,7 @@ static bool is_active(sd_bus *bus, const char *name)
 
 static void kill_service(const char *name)
 {
-        CLEANUP(sd_bus_flush_close_unref) sd_bus *bus = NULL;
+        CLEANUP(sd_bus_close_unref) sd_bus *bus = NULL;
         char problem[256];
         int r = service_bus_open(&bus, CALL_TIMEOUT_USEC);
 

@@ -35,6 +35,7 @@
 #define RUN_DIRECTORY "/run/zksup/services"
 /* PID 1 may take its time to load all its units anew; the guard does not wait for us. */
 #define CALL_TIMEOUT_USEC (30 * USEC_PER_SEC)
+#define RECONNECT_USEC (500 * USEC_PER_MSEC)
 /* A number of a descriptor that another process which happens to get our pid does not have. */
 #define TOKEN_FD_MIN 713
 #define STATUS_NOT_SUCCESSFUL 1
@@ -54,6 +55,7 @@ typedef struct Driver {
         sd_bus *bus;
         char *path; /* the object of the unit */
         char *job;  /* that we wait for */
+        sd_event_source *reconnect;
         enum Phase phase;
         bool ready, oneshot;
         int refusal; /* an exit status that says more than the service's own, or 0 */
@@ -133,6 +135,8 @@ static void stop(Driver *d)
 
         d->phase = PHASE_STOPPING;
         free(TAKE(d->job));
+        if (!d->bus || sd_bus_is_open(d->bus) <= 0)
+                return; /* when the bus is there again; if that is too late the guard kills */
         if (service_bus_stop(d->bus, d->name, NULL, problem, sizeof(problem)) < 0) {
                 log_error("%s: systemd does not stop it: %s", d->name, problem);
                 finish(d, EXIT_STATUS_FAILURE); /* the guard kills what is left */
@@ -248,14 +252,14 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-/* Without the bus nothing can be seen or asked any more. The tree is not empty as long as the service runs, so
- * ending here is to have it killed. */
+/* Without the bus nothing can be seen or asked. The service goes on; the guard needs no bus to end it. */
 static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         Driver *d = userdata;
 
-        log_error("%s: the connection to the system's bus is lost: the service will be killed", d->name);
-        finish(d, EXIT_STATUS_FAILURE);
+        log_warning("%s: the connection to the system's bus is lost, trying again", d->name);
+        (void)sd_event_source_set_enabled(d->reconnect, SD_EVENT_ONESHOT);
+        (void)sd_event_source_set_time_relative(d->reconnect, RECONNECT_USEC);
         return 0;
 }
 
@@ -279,6 +283,28 @@ static int listen_to_systemd(Driver *d)
         if (r >= 0)
                 subscribe(d);
         return r;
+}
+
+/* What happened meanwhile was told to nobody: a job that was waited for is over, or as good as that. */
+static int on_reconnect(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Driver *d = userdata;
+
+        d->bus = sd_bus_close_unref(d->bus);
+        if (service_bus_open(&d->bus, RECONNECT_USEC) < 0 || listen_to_systemd(d) < 0) {
+                (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+                (void)sd_event_source_set_time_relative(source, RECONNECT_USEC);
+                return 0;
+        }
+        log_notice("%s: connected to the system's bus again", d->name);
+        (void)sd_bus_set_method_call_timeout(d->bus, CALL_TIMEOUT_USEC);
+        free(TAKE(d->job));
+        if (d->phase == PHASE_STARTING)
+                d->phase = PHASE_RUNNING;
+        if (d->phase == PHASE_STOPPING)
+                stop(d);
+        look(d);
+        return 0;
 }
 
 /* --- what zksup tells --------------------------------------------------------------------------- */
@@ -403,7 +429,8 @@ static void driver_deinit(Driver *d)
         if (d->token_fd >= 0)
                 (void)unlink(d->link);
         fd_close(d->token_fd);
-        sd_bus_flush_close_unref(d->bus);
+        sd_bus_close_unref(d->bus);
+        sd_event_source_disable_unref(d->reconnect);
         sd_event_unref(d->event);
         free(d->path);
         free(d->job);
@@ -435,6 +462,8 @@ static int open_all(Driver *d)
         if (r < 0)
                 return cli_problem(VERB, "%s: cannot make '%s': %s", d->name, d->link, strerror(-r));
         r = listen_to_systemd(d);
+        if (r >= 0)
+                r = sd_event_add_time(d->event, &d->reconnect, CLOCK_MONOTONIC, USEC_INFINITY, 0, on_reconnect, d);
         return r < 0 ? cli_problem(VERB, "%s: cannot listen to systemd: %s", d->name, strerror(-r)) : 0;
 }
 

@@ -4,6 +4,26 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include "util/clock.h"
+
+/* What sd-bus would wait for in the first call, with no other bound than its own 90 seconds. */
+static int await_ready(sd_bus *bus, uint64_t until_usec)
+{
+        for (;;) {
+                uint64_t now_usec = clock_boottime_usec();
+                int r = sd_bus_is_ready(bus);
+
+                if (r != 0)
+                        return r;
+                if (now_usec >= until_usec)
+                        return -ETIMEDOUT;
+                r = sd_bus_process(bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(bus, until_usec - now_usec);
+                if (r < 0)
+                        return r;
+        }
+}
 
 int service_bus_open(sd_bus **out, uint64_t timeout_usec)
 {
@@ -13,8 +33,10 @@ int service_bus_open(sd_bus **out, uint64_t timeout_usec)
         if (r < 0)
                 return r;
         r = sd_bus_set_method_call_timeout(bus, timeout_usec);
+        if (r >= 0)
+                r = await_ready(bus, usec_add(clock_boottime_usec(), timeout_usec));
         if (r < 0) {
-                sd_bus_flush_close_unref(bus);
+                sd_bus_close_unref(bus);
                 return r;
         }
         *out = bus;

@@ -12,9 +12,9 @@
 #define SERVICE_BUS_UNIT "org.freedesktop.systemd1.Unit"
 #define SERVICE_BUS_SERVICE "org.freedesktop.systemd1.Service"
 
-CLEANUP_DEFINE(sd_bus, sd_bus_flush_close_unref);
+CLEANUP_DEFINE(sd_bus, sd_bus_close_unref);
 
-/* The system's bus. TIMEOUT_USEC: for each call. Returns 0 or a negative errno. */
+/* The system's bus. TIMEOUT_USEC: for the connection to stand, and for each call after it. Returns 0 or a negative errno. */
 int service_bus_open(sd_bus **bus, uint64_t timeout_usec);
 /* The object of the unit NAME, which systemd loads if need be: a new string. */
 int service_bus_load(sd_bus *bus, const char *name, char **path);

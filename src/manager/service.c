@@ -71,7 +71,7 @@ static void stop_if_active(sd_bus *bus, const char *name, const char *path)
 
 static char *ask_systemd(const char *name, bool held)
 {
-        CLEANUP(sd_bus_flush_close_unref) sd_bus *bus = NULL;
+        CLEANUP(sd_bus_close_unref) sd_bus *bus = NULL;
         CLEANUP_STRING path = NULL;
         CLEANUP_STRING slice = NULL;
         CLEANUP_STRING root = NULL;

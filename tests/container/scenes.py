@@ -171,6 +171,7 @@ def service(lab):
     logs(m)
     reload(m)
     reexec(m)
+    bus(m)
     m.run("systemctl stop zksup")
     records = nothing_left(m, "127.0.0.1:2181")
     assert not records, records
@@ -227,6 +228,15 @@ def reexec(m):
     m.run("zksup restart plain")
     say(f"reexec: {len(before)} commands not touched; {said}")
     assert "in the same session" in said, said
+
+
+def bus(m):
+    """Without the bus the service goes on, and what drives it connects again."""
+    before = witnesses(m)
+    m.run("systemctl restart dbus")
+    wait_for("the bus", lambda: "system's bus again" in m.run("journalctl -b -o cat -t served"))
+    assert witnesses(m) == before, (before, witnesses(m))
+    say("bus restarted: nothing else is")
 
 
 def recovery(m, what, before, old):
