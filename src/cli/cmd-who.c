@@ -1,10 +1,11 @@
 /* zksup who: the whole cluster, read from the znodes. It needs no supervisor on this host, only the ensemble: a session of its
- * own, the reader of manager/cluster.h, and a bound on the time that all of it may take. */
+ * own, the reader of manager/cluster.h, and a bound on the time that all of it may take. Where no ensemble is named and a
+ * supervisor runs here, that one is asked: it knows its ensemble, and may have to authenticate there. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "cli/cli.h"
-#include "cli/operands.h"
+#include "cli/control.h"
 #include "cli/who-text.h"
 #include "client/auth.h"
 #include "manager/cluster.h"
@@ -17,7 +18,8 @@
 #define VERB "who"
 
 typedef struct WhoOptions {
-        const char *connect, *auth_file, *root;
+        const char *connect, *auth_file, *root; /* NULL: not given */
+        const char *socket;
         uint64_t timeout_usec;
         bool json, verbose;
 } WhoOptions;
@@ -25,7 +27,9 @@ typedef struct WhoOptions {
 #define AT(member) offsetof(WhoOptions, member)
 static const OptionSpec specs[] = {
         {"connect", 'c', "HOSTS[/CHROOT]", value_parse_string, AT(connect),
-                "the ensemble, as host:port,... (ZKSUP_CONNECT; 127.0.0.1:2181)"},
+                "the ensemble, as host:port,... (ZKSUP_CONNECT; that of the supervisor; 127.0.0.1:2181)"},
+        {"socket", 's', "PATH", value_parse_string, AT(socket),
+                "ask the supervisor there (ZKSUP_SOCKET; " API_SOCKET_DEFAULT ")"},
         {"auth-file", 0, "FILE", value_parse_string, AT(auth_file), "authenticate by digest with user:password from FILE"},
         {"root", 0, "PATH", value_parse_root, AT(root), "parent of all znodes (/zksup)"},
         {"timeout", 0, "TIME", value_parse_duration, AT(timeout_usec), "give up with 121 after so long (10s)"},
@@ -210,6 +214,25 @@ static void say_what_is_missing(const Who *w)
                         json_string_value(json_array_get(denied, 0)), json_array_size(denied) > 1 ? " and others" : "");
 }
 
+/* Of what the supervisor has read, all of it, what was asked for. */
+static void filter(json_t *cluster, const ClusterConfig *config)
+{
+        for (enum ClusterPart part = 0; part < CLUSTER_PARTS; part++) {
+                json_t *things = json_object_get(cluster, cluster_part_to_string(part));
+                bool meant = !config->parts || config->parts & 1U << part;
+
+                for (size_t i = json_array_size(things); i-- > 0;) {
+                        const json_t *thing = json_array_get(things, i);
+                        const char *name = control_string(thing, part == CLUSTER_HOSTS ? "id" :
+                                        part == CLUSTER_NUMBERS                        ? "pool" :
+                                                                                         "name");
+
+                        if (!meant || (config->name && strcmp(config->name, name) != 0))
+                                json_array_remove(things, i);
+                }
+        }
+}
+
 static int print(const Who *w)
 {
         Style style = style_of_stdout();
@@ -223,11 +246,39 @@ static int print(const Who *w)
         }
         if (!any && !json_array_size(json_object_get(w->result, "denied")))
                 printf("nothing%s%s below %s: nobody runs, holds or waits for anything there\n", w->config.name ? " called " : "",
-                        w->config.name ? w->config.name : "", w->options->root);
+                        w->config.name ? w->config.name : "", control_string(w->result, "root"));
         if (fflush(stdout) == EOF || ferror(stdout))
                 return cli_problem(VERB, "cannot write the answer");
         say_what_is_missing(w);
         return json_array_size(json_object_get(w->result, "denied")) ? EXIT_STATUS_REFUSED : 0;
+}
+
+/* Returns whether the supervisor of this host was the one to ask; then *STATUS is the exit status. */
+static bool ask_supervisor(const WhoOptions *o, const ClusterConfig *config, int *status)
+{
+        Control control = control_default(VERB);
+        Who w = {.options = o, .config = *config};
+        char problem[600];
+        ApiReply reply;
+        int r;
+
+        control.socket = o->socket ? o->socket : control.socket;
+        r = api_request(control.socket, "GET", "/v1/cluster", NULL, o->timeout_usec, &reply, problem, sizeof(problem));
+        if (r < 0 && !o->socket && r != -ETIMEDOUT) {
+                log_debug("%s", problem);
+                return false;
+        }
+        w.result = reply.json;
+        if (r < 0)
+                *status = cli_problem(VERB, "%s", problem);
+        else if (reply.status != 200)
+                *status = control_refused(&control, reply.status, reply.json);
+        else
+                *status = (filter(w.result, config), print(&w));
+        if (r == 0 && reply.status == 503)
+                *status = EXIT_STATUS_NO_ENSEMBLE;
+        json_decref(w.result);
+        return true;
 }
 
 static int who(const WhoOptions *o, const ClusterConfig *config)
@@ -247,9 +298,7 @@ static int who(const WhoOptions *o, const ClusterConfig *config)
 int cmd_who(int argc, char **argv)
 {
         const char *connect = getenv("ZKSUP_CONNECT");
-        WhoOptions o = {.connect = connect && *connect ? connect : "127.0.0.1:2181",
-                .root = "/zksup",
-                .timeout_usec = 10 * USEC_PER_SEC};
+        WhoOptions o = {.timeout_usec = 10 * USEC_PER_SEC};
         ClusterConfig config = {0};
         int n, status;
 
@@ -266,7 +315,14 @@ int cmd_who(int argc, char **argv)
         status = n ? parse_filter(argv[0], &config) : 0;
         if (status)
                 return status;
-        config.root = o.root;
+        if (o.socket && (o.connect || o.root || o.auth_file))
+                return cli_problem(VERB, "--socket asks a supervisor, which knows its ensemble: leave --connect, --root and --auth-file out");
         log_set_level(o.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
+        connect = connect && *connect && !o.socket ? connect : NULL;
+        if (!o.connect && !connect && !o.root && !o.auth_file && ask_supervisor(&o, &config, &status))
+                return status;
+        if (!o.connect)
+                o.connect = connect ? connect : "127.0.0.1:2181";
+        config.root = o.root ? o.root : "/zksup";
         return who(&o, &config);
 }

@@ -234,6 +234,18 @@ def test_the_daemon_reads_the_cluster_like_who(daemon, run_zksup):
                [[h["token"] for h in t["holders"]] for t in mine[key]]
 
 
+def test_who_asks_the_supervisor_where_no_ensemble_is_named(daemon, verb, run_zksup, root):
+    text = verb(daemon, "who").out
+    assert "Numbers" in text and "Leaders" in text
+    only = verb(daemon, "who", "leader/db").out
+    assert "Leaders" in only and "Numbers" not in only
+    assert json.loads(verb(daemon, "who", "--json", "pool/none").out)["root"] == root
+    assert f"called none below {root}" in verb(daemon, "who", "pool/none").out
+    assert "--socket" in verb(daemon, "who", "--socket", daemon.socket, "--root", "/x", status=125).err
+    done = run_zksup("who", "--socket", "/nowhere.sock", connect=None)
+    assert done.wait() == 125 and "/nowhere.sock" in done.err
+
+
 def on_terminal(zksup, arguments, columns, environment):
     """What it prints on a terminal of so many columns."""
     master, slave = pty.openpty()
