@@ -4,7 +4,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
-target=${1:?say which target: text, machines, connect, cron, cron-machine, config or http}
+target=${1:?say which target: text, machines, connect, cron, cron-machine, saved, config or http}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 more= libraries= options=
