@@ -97,9 +97,11 @@ static enum Verdict judge_stop(const json_t *unit, char *text, size_t size)
                 snprintf(text, size, "its processes outlive SIGKILL; see 'zksup status %s'", control_string(unit, "name"));
                 return VERDICT_BAD;
         }
+        if (strcmp(control_string(unit, "want"), "up") == 0) {
+                snprintf(text, size, "somebody else has started it meanwhile");
+                return VERDICT_BAD;
+        }
         if (!is_in(unit, "down", "finished", "failed") || control_number(unit, "pid"))
-                return VERDICT_NOT_YET;
-        if (strcmp(control_string(unit, "want"), "up") == 0)
                 return VERDICT_NOT_YET;
         snprintf(text, size, "stopped");
         return VERDICT_GOOD;
@@ -107,7 +109,7 @@ static enum Verdict judge_stop(const json_t *unit, char *text, size_t size)
 
 static bool is_another_run(const json_t *unit, const Awaited *u)
 {
-        return !control_has(u->before, "started") ||
+        return !control_number(u->before, "pid") || /* nothing ran */
                 strcmp(control_string(u->before, "started"), control_string(unit, "started")) != 0 ||
                 control_number(u->before, "pid") != control_number(unit, "pid");
 }
@@ -185,19 +187,34 @@ static bool tell_all(Await *a)
         return a->n_settled < a->n;
 }
 
-/* Events were lost, or may have been: looks at all of them. */
+static const json_t *find_unit(const json_t *units, const char *name)
+{
+        const json_t *unit;
+        size_t i;
+
+        json_array_foreach(units, i, unit)
+                if (strcmp(control_string(unit, "name"), name) == 0)
+                        return unit;
+        return NULL;
+}
+
+/* Events were lost, or the units may be others: looks at all of them. */
 static bool look_again(Await *a)
 {
-        json_t *answer = NULL, *unit;
+        json_t *answer = NULL;
         int status = control_ask(a->control, "GET", "/v1/units", NULL, &answer);
-        size_t i;
 
         if (status)
                 a->status = status;
-        json_array_foreach(json_object_get(answer, "units"), i, unit)
-                for (size_t k = 0; k < a->n; k++)
-                        if (strcmp(a->units[k].name, control_string(unit, "name")) == 0)
-                                look_at(a, &a->units[k], unit);
+        for (size_t i = 0; status == 0 && i < a->n; i++) {
+                Awaited *u = &a->units[i];
+                const json_t *unit = find_unit(json_object_get(answer, "units"), u->name);
+
+                if (unit)
+                        look_at(a, u, unit);
+                else if (!u->settled)
+                        settle(a, u, cli_problem(a->control->verb, "unit '%s' is not in the configuration any more", u->name));
+        }
         json_decref(answer);
         return status == 0 && a->n_settled < a->n;
 }
@@ -208,7 +225,7 @@ static bool on_event(void *userdata, const char *event, const json_t *data)
 
         if (!a->asked)
                 return tell_all(a); /* the first one says that we are listening */
-        if (strcmp(event, "overflow") == 0)
+        if (strcmp(event, "overflow") == 0 || strcmp(event, "reload") == 0)
                 return look_again(a);
         if (strcmp(event, "unit") != 0)
                 return true;

@@ -132,6 +132,26 @@ def test_no_block_and_timeout_do_not_wait(daemon, verb, up):
     assert "after 300ms" in done.err and "zksup status slow" in done.err
 
 
+def test_a_unit_that_goes_while_it_is_waited_for_is_said(up, verb, run_zksup):
+    slow = 'unit slow {\n command = "sleep 600"\n ready = "exec:false"\n start = manual\n}\n'
+    other = 'unit other {\n command = "sleep 600"\n start = manual\n}\n'
+    daemon = up(slow + other)
+    start = run_zksup("start", "slow", "--socket", daemon.socket, connect=None)
+    daemon.wait_unit("slow", "running")
+    daemon.write(other)
+    verb(daemon, "reload")
+    assert start.wait() == 125, start
+    assert "slow" in start.err
+
+
+def test_restart_of_a_unit_in_line_does_not_wait_for_ever(daemon, verb, run_zksup):
+    other = run_zksup("lead", "db", "--name", "other", "--", "sleep", "600")
+    other.wait_err("waiting")
+    verb(daemon, "step-down", "db")
+    daemon.wait_unit("db", "gate")
+    assert "db: waits" in verb(daemon, "restart", "db", "--timeout", "20s").out
+
+
 def test_restart_keeps_what_is_held(daemon, verb):
     before = daemon.unit("db")
     assert "db: ready, leader" in verb(daemon, "restart", "db").out
