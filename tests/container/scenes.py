@@ -20,6 +20,7 @@ exec 9> "$place/$1.lock"
 flock -n 9 || {{ echo "$1 $$" >> $place/overlaps; exit 1; }}
 echo "$1 of ${{ZKSUP_UNIT:-nobody}} number=$ZK_SEQUENCE fence=$ZK_FENCE role=$ZK_ROLE"
 trap 'exit 0' TERM
+trap 'echo "$1 got USR1"' USR1
 [ "$2" = stubborn ] && trap '' TERM
 [ -p "/run/witness/$1.fifo" ] || mkfifo "/run/witness/$1.fifo"
 exec 8<> "/run/witness/$1.fifo"
@@ -172,6 +173,7 @@ def service(lab):
     reload(m)
     reexec(m)
     bus(m)
+    instance(m)
     m.run("systemctl stop zksup")
     records = nothing_left(m, "127.0.0.1:2181")
     assert not records, records
@@ -237,6 +239,21 @@ def bus(m):
     wait_for("the bus", lambda: "system's bus again" in m.run("journalctl -b -o cat -t served"))
     assert witnesses(m) == before, (before, witnesses(m))
     say("bus restarted: nothing else is")
+
+
+def instance(m):
+    """An instance beside it has its own configuration and socket, and takes nothing with it when it goes."""
+    before = witnesses(m)
+    text = GLOBAL.format(connect="127.0.0.1:2181") + 'host = "keeper-web"\nunit "web" { command = "/usr/bin/witness web" }\n'
+    m.write("/etc/zksup/web.conf", text)
+    m.run("systemctl start zksup@web")
+    wait_for("its unit", lambda: "web" in witnesses(m).values())
+    wait_for("its status", lambda: m.status_of("zksup status --socket /run/zksup/web.sock") == 0)
+    m.run("systemctl reload zksup@web")
+    m.run("systemctl stop zksup@web")
+    assert witnesses(m) == before, (before, witnesses(m))
+    assert m.status_of("test -e /run/zksup/web.sock") != 0 and m.status_of("test -S /run/zksup/zksup.sock") == 0
+    say("zksup@web: beside it, and gone again")
 
 
 def recovery(m, what, before, old):
@@ -361,4 +378,54 @@ def lease(lab):
         assert m.show("served", "ActiveState") != "active", f"{m.name}: it runs on"
 
 
-TESTS = {"service": service, "moves": moves, "lease": lease}
+PLAIN_SERVICE = """[Service]
+Type=exec
+ExecStart=/usr/bin/witness {name} {how}
+Restart={restart}
+"""
+UNPREPARED = """
+unit "rash" { systemd-unit = "rash.service"  lock = "rash" }
+unit "none" { systemd-unit = "none.service"  lock = "none" }
+unit "early" { systemd-unit = "early.service"  lock = "early" }
+unit "late" { systemd-unit = "late.service"  lock = "late" }
+unit "once" { systemd-unit = "once.service"  lock = "once"  restart = never }
+unit "fails" { systemd-unit = "fails.service"  lock = "fails"  restart = never }
+"""
+
+
+def unprepared(lab):
+    """Services that cannot be driven, that run already, that do not stop, that end."""
+    m = lab.machine("keeper", prepare)
+    ensemble(m)
+    for name, how, restart in (("rash", "", "always"), ("early", "", "no"), ("late", "stubborn", "no")):
+        m.write(f"/etc/systemd/system/{name}.service", PLAIN_SERVICE.format(name=name, how=how, restart=restart))
+    m.write("/etc/systemd/system/once.service", "[Service]\nType=oneshot\nExecStart=/bin/sleep 1\n")
+    m.write("/etc/systemd/system/fails.service", "[Service]\nExecStart=/bin/sh -c 'exit 7'\n")
+    m.write("/etc/zksup/zksup.conf", GLOBAL.format(connect="127.0.0.1:2181") + UNPREPARED)
+    m.run("systemctl daemon-reload; systemctl start early late")
+    before = {name: m.show(name, "MainPID") for name in ("early", "late")}
+    m.run("systemctl start zksup")
+    log = lambda text: wait_for(text, lambda: text in m.run("journalctl -b -o cat"))  # noqa: E731
+    log("rash.service: has Restart=always, so systemd would start it again behind the lease")
+    log("none.service: there is no such service")
+    log("early.service is active although nothing is held for it")
+    wait_for("early to run", lambda: runs(units(m)["early"]))
+    assert m.show("early", "MainPID") not in ("0", before["early"])
+    log("early.service: can be started by others too")
+    assert not runs(units(m)["late"]), "it asked for the hold although the service runs yet"
+    assert "late: holds" not in m.run("journalctl -b -o cat"), "it held before what ran was dead"
+    wait_for("late to run", lambda: runs(units(m)["late"]), 20)
+    assert m.show("late", "MainPID") not in ("0", before["late"])
+    wait_for("once to end", lambda: units(m)["once"]["state"] == "finished")
+    wait_for("fails to fail", lambda: units(m)["fails"]["state"] in ("failed", "finished"))
+    assert units(m)["fails"]["status"] == 7, units(m)["fails"]
+    m.run("zksup signal early USR1")
+    log("early got USR1")
+    say(m.run("zksup status", check=False))
+    m.run("systemctl stop zksup")
+    nothing_left(m, "127.0.0.1:2181")
+    for name in ("rash", "early", "late"):
+        assert m.show(name, "MainPID") == "0", name
+
+
+TESTS = {"service": service, "unprepared": unprepared, "moves": moves, "lease": lease}
