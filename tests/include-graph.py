@@ -34,6 +34,7 @@ ARROWS = {
 # A library's header belongs to one directory, and so does what its files only share among themselves.
 ONLY_IN = {
     "client/client-private.h": "client",
+    "manager/manager-private.h": "manager",
     "manager/unit-private.h": "manager",
     "manager/cluster-private.h": "manager",
     "zookeeper/zookeeper.h": "client",
