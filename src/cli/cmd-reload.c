@@ -78,6 +78,10 @@ static bool on_event(void *userdata, const char *event, const json_t *data)
 {
         Reexec *r = userdata;
 
+        if (r->asked && strcmp(event, "reexec") == 0) {
+                r->status = cli_problem(r->control->verb, "the old program goes on: %s", control_string(data, "summary"));
+                return false;
+        }
         if (r->asked)
                 return true;
         r->asked = true;

@@ -4,10 +4,11 @@ import os
 import pathlib
 import shutil
 import stat
+import subprocess
 
 import pytest
 from harness import is_alive
-from zk_server import wait_for
+from zk_server import SCALE, wait_for
 
 WORKS = ("running", "ready")
 SLEEP = 'command = {"sleep", "600"}'
@@ -181,6 +182,18 @@ def test_a_unit_on_its_way_is_waited_for_and_named(up, tmp_path):
     wait_for(lambda: programs(daemon), 20, f"another program runs: {daemon.zksup!r}")
     daemon.wait_up()
     assert daemon.wait_unit("slow", *WORKS)["starts"] == 1
+
+
+def test_the_verb_says_what_runs_or_why_not(up, programs_of_its_own):
+    daemon = up(unit("web", SLEEP, 'pool = "p"'))
+    daemon.wait_unit("web", *WORKS)
+    ask = [str(BIN), "reexec", "--socket", str(daemon.socket)]
+    verb = subprocess.run(ask, capture_output=True, text=True, timeout=60 * SCALE)
+    assert verb.returncode == 0 and "in the same session" in verb.stdout, verb
+    replace(programs_of_its_own, b"#!/bin/sh\necho it is broken >&2\nexit 1\n")
+    verb = subprocess.run(ask, capture_output=True, text=True, timeout=60 * SCALE)
+    assert verb.returncode == 125, verb
+    assert "the old program goes on" in verb.stderr and "it is broken" in verb.stderr
 
 
 def test_a_configuration_that_has_changed_is_to_be_read_first(up):
