@@ -132,7 +132,7 @@ static void print_samples(const char *what, const uint64_t *samples, size_t n)
                         (double)samples[0] / 1000, (double)samples[n - 1] / 1000, n);
 }
 
-/* A renewal must be answered before the next one is due. */
+/* A renewal should be answered before the next one is due. Single slow ones are what the lease has room for. */
 static unsigned report_latency(const Probe *probe)
 {
         Timing timing;
@@ -140,7 +140,7 @@ static unsigned report_latency(const Probe *probe)
         print_samples("a read takes", probe->reads, probe->n_reads);
         print_samples("a write takes", probe->writes, probe->n_writes);
         if (probe->n_writes == 0 || timing_init(&timing, probe->granted_usec, 0, NULL, 0) < 0 ||
-                probe->writes[probe->n_writes - 1] < timing.renew_usec)
+                probe->writes[probe->n_writes / 2] < timing.renew_usec)
                 return 0;
         check_host_problem("writes take longer than the time between two renewals; relieve the servers' "
                            "disks, or ask for a longer session-timeout");
