@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import stat
 import subprocess
 
@@ -96,13 +97,14 @@ def test_commands_holds_numbers_tokens_and_session_go_on(up, kazoo, root, tmp_pa
     other.wait_unit("rival", "gate")
     before = facts(daemon)
     environment = env_of(daemon.unit("both")["pid"])
-    line = kazoo.get_children(f"{root}/lock/k")
+    line, hosts = kazoo.get_children(f"{root}/lock/k"), kazoo.get_children(f"{root}/host")
     count = beats.stat().st_size
     for _ in range(20):
         reexec(daemon)
     assert facts(daemon) == before
     assert env_of(daemon.unit("both")["pid"]) == environment
     assert sorted(kazoo.get_children(f"{root}/lock/k")) == sorted(line)  # nobody has lost its place
+    assert kazoo.get_children(f"{root}/host") == hosts and hosts
     wait_for(lambda: beats.stat().st_size > count + 20, 10, "the beats go on")
     assert other.unit("rival")["state"] == "gate"
     # And it is still a supervisor: it renews, gives back, takes over, stops.
@@ -118,6 +120,37 @@ def test_commands_holds_numbers_tokens_and_session_go_on(up, kazoo, root, tmp_pa
     assert daemon.zksup.stop() == 0
     assert kazoo.get_children(f"{root}/sequence/p") == []
     assert kazoo.get_children(f"{root}/lock/k") == []
+
+
+@pytest.mark.parametrize("contain", ["auto", "subreaper"])
+def test_guards_that_were_taken_over_are_supervised_on(up, contain):
+    daemon = up(unit("killed", SLEEP, 'lock = "a"', f"contain = {contain}")
+                + unit("unguarded", SLEEP, 'lock = "b"', f"contain = {contain}")
+                + unit("restarted", SLEEP, f"contain = {contain}"))  # fmt: skip
+    before = {name: daemon.wait_unit(name, *WORKS) for name in ("killed", "unguarded", "restarted")}
+    reexec(daemon)
+    os.kill(before["killed"]["pid"], signal.SIGKILL)
+    os.kill(before["unguarded"]["guard_pid"], signal.SIGKILL)
+    daemon.post("/v1/units/restarted/restart")
+    for name, was in before.items():
+        wait_for(lambda name=name, was=was: daemon.unit(name)["pid"] not in (0, None, was["pid"]), 20,
+                 f"{name} runs anew: {daemon.zksup!r}")
+        assert not is_alive(was["pid"])
+    for name in ("killed", "unguarded"):
+        assert daemon.unit(name)["token"] == before[name]["token"]  # under the hold that it had
+    reexec(daemon)
+    assert daemon.zksup.stop() == 0
+
+
+def test_a_moment_is_found_while_commands_come_and_go(up):
+    daemon = up("".join(unit(f"u{i}", 'command = {"sleep", "0.3"}', f'lock = "k{i}"', 'restart-reset = "100ms"')
+                        for i in range(8)) + unit("calm", SLEEP, 'pool = "p"'))  # fmt: skip
+    calm = daemon.wait_unit("calm", *WORKS)
+    for _ in range(10):
+        reexec(daemon)
+    assert daemon.unit("calm")["pid"] == calm["pid"]
+    starts = daemon.unit("u0")["starts"]
+    wait_for(lambda: daemon.unit("u0")["starts"] > starts, 20, "they still come and go")
 
 
 @pytest.fixture
