@@ -1,6 +1,7 @@
 #include "config/config.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -289,11 +290,19 @@ static int finish(Config **out, Raw *raw, const char *file, int result, TextBuff
         return result;
 }
 
-int config_load(Config **out, const char *file, TextBuffer *problems)
+static int load(Config **out, const char *file, TextBuffer *problems)
 {
         CLEANUP(raw_deinit) Raw *raw = &(Raw){0};
 
         return finish(out, raw, file, raw_load(raw, file, schema_names()), problems);
+}
+
+int config_load(Config **out, const char *file, TextBuffer *problems)
+{
+        int r = load(out, file, problems);
+
+        (void)malloc_trim(0); /* libconfuse takes 12 kB a unit while it reads */
+        return r;
 }
 
 int config_parse(Config **out, const char *text, const char *name, TextBuffer *problems)
