@@ -60,7 +60,8 @@ static enum Verdict judge_finished(const json_t *unit, char *text, size_t size)
         if (*reason && strcmp(reason, "none") != 0)
                 n += snprintf(text + n, size - (size_t)n, " (%.40s)", reason);
         if (control_has(unit, "status"))
-                n += snprintf(text + n, size - (size_t)n, ", status %" PRIu64, control_number(unit, "status"));
+                n += snprintf(
+                        text + n, size - (size_t)n, ", status %" PRIu64, control_number(unit, "status"));
         if (*why)
                 snprintf(text + n, size - (size_t)n, ": %.300s", why);
         return failed ? VERDICT_BAD : VERDICT_GOOD;
@@ -94,7 +95,8 @@ static enum Verdict judge_start(const json_t *unit, char *text, size_t size)
 static enum Verdict judge_stop(const json_t *unit, char *text, size_t size)
 {
         if (control_is(unit, "wedged")) {
-                snprintf(text, size, "its processes outlive SIGKILL; see 'zksup status %s'", control_string(unit, "name"));
+                snprintf(text, size, "its processes outlive SIGKILL; see 'zksup status %s'",
+                        control_string(unit, "name"));
                 return VERDICT_BAD;
         }
         if (strcmp(control_string(unit, "want"), "up") == 0) {
@@ -110,8 +112,8 @@ static enum Verdict judge_stop(const json_t *unit, char *text, size_t size)
 static bool is_another_run(const json_t *unit, const Awaited *u)
 {
         return !control_number(u->before, "pid") || /* nothing ran */
-                strcmp(control_string(u->before, "started"), control_string(unit, "started")) != 0 ||
-                control_number(u->before, "pid") != control_number(unit, "pid");
+               strcmp(control_string(u->before, "started"), control_string(unit, "started")) != 0 ||
+               control_number(u->before, "pid") != control_number(unit, "pid");
 }
 
 static enum Verdict judge_step_down(const json_t *unit, const Awaited *u, char *text, size_t size)
@@ -192,9 +194,7 @@ static const json_t *find_unit(const json_t *units, const char *name)
         const json_t *unit;
         size_t i;
 
-        json_array_foreach(units, i, unit)
-                if (strcmp(control_string(unit, "name"), name) == 0)
-                        return unit;
+        json_array_foreach(units, i, unit) if (strcmp(control_string(unit, "name"), name) == 0) return unit;
         return NULL;
 }
 
@@ -213,7 +213,9 @@ static bool look_again(Await *a)
                 if (unit)
                         look_at(a, u, unit);
                 else if (!u->settled)
-                        settle(a, u, cli_problem(a->control->verb, "unit '%s' is not in the configuration any more", u->name));
+                        settle(a, u,
+                                cli_problem(a->control->verb,
+                                        "unit '%s' is not in the configuration any more", u->name));
         }
         json_decref(answer);
         return status == 0 && a->n_settled < a->n;
@@ -242,8 +244,8 @@ static int wait_for_all(Await *a)
         int r;
 
         do {
-                r = api_listen(a->control->socket, usec_sub(deadline, clock_boottime_usec()), on_event, a, problem,
-                        sizeof(problem));
+                r = api_listen(a->control->socket, usec_sub(deadline, clock_boottime_usec()), on_event, a,
+                        problem, sizeof(problem));
                 if (r == -ECONNRESET && a->asked && !look_again(a)) /* after an overflow, or a new program */
                         return a->status;
         } while (r == -ECONNRESET && a->asked);
@@ -252,8 +254,10 @@ static int wait_for_all(Await *a)
         if (r == -ETIMEDOUT && a->asked) {
                 for (size_t i = 0; i < a->n; i++)
                         if (!a->units[i].settled)
-                                (void)cli_problem(a->control->verb, "unit '%s' is not there after %s; it goes on, see 'zksup status %s'",
-                                        a->units[i].name, duration_to_string(a->config->timeout_usec, limit), a->units[i].name);
+                                (void)cli_problem(a->control->verb,
+                                        "unit '%s' is not there after %s; it goes on, see 'zksup status %s'",
+                                        a->units[i].name, duration_to_string(a->config->timeout_usec, limit),
+                                        a->units[i].name);
                 return EXIT_STATUS_FAILURE;
         }
         (void)cli_problem(a->control->verb, "%s", problem);
@@ -270,8 +274,8 @@ int await_units(const Control *control, const AwaitConfig *config, const json_t 
         a.units = calloc(a.n + 1, sizeof(*a.units));
         if (!a.units)
                 return cli_problem(control->verb, "out of memory");
-        json_array_foreach(units, i, unit)
-                a.units[i] = (Awaited){.name = control_string(unit, "name"), .before = unit};
+        json_array_foreach(units, i, unit) a.units[i] =
+                (Awaited){.name = control_string(unit, "name"), .before = unit};
         if (a.n == 0)
                 status = 0;
         else if (config->no_block)

@@ -1,5 +1,5 @@
-/* Tells units to do something and waits for what comes of it. The events are listened to before anything is asked for, so none can
- * be missed and nothing is asked again and again. */
+/* Tells units to do something and waits for what comes of it. The events are listened to before anything is
+ * asked for, so none can be missed and nothing is asked again and again. */
 #pragma once
 
 #include "cli/control.h"
@@ -18,5 +18,6 @@ typedef struct AwaitConfig {
         bool no_block;         /* do not wait */
 } AwaitConfig;
 
-/* UNITS: as /v1/units shows them. Says what came of each, unless quiet. Returns the exit status: 0 if it came out well for all. */
+/* UNITS: as /v1/units shows them. Says what came of each, unless quiet. Returns the exit status: 0 if it came
+ * out well for all. */
 int await_units(const Control *control, const AwaitConfig *config, const json_t *units);

@@ -16,7 +16,8 @@ typedef struct ReloadOptions {
 #define AT(member) offsetof(ReloadOptions, member)
 static const OptionSpec specs[] = {
         CONTROL_OPTIONS(ReloadOptions, control),
-        {"timeout", 0, "TIME", value_parse_duration, AT(control.timeout_usec), "give up when it is not done by then (30s)"},
+        {"timeout", 0, "TIME", value_parse_duration, AT(control.timeout_usec),
+                "give up when it is not done by then (30s)"},
         {NULL},
 };
 #undef AT
@@ -50,7 +51,9 @@ int cmd_reload(int argc, char **argv)
         if (!parse(argc, argv, &o, "reload [OPTION]...", &n, &status))
                 return status;
         if (n)
-                return cli_problem("reload", "'%s' is too many: the configuration is read as a whole; 'zksup restart %s' restarts one unit",
+                return cli_problem("reload",
+                        "'%s' is too many: the configuration is read as a whole; 'zksup restart %s' restarts "
+                        "one unit",
                         argv[0], argv[0]);
         status = control_try(&o.control, "POST", "/v1/reload", NULL, &http, &answer);
         if (status)
@@ -79,7 +82,8 @@ static bool on_event(void *userdata, const char *event, const json_t *data)
         Reexec *r = userdata;
 
         if (r->asked && strcmp(event, "reexec") == 0) {
-                r->status = cli_problem(r->control->verb, "the old program goes on: %s", control_string(data, "summary"));
+                r->status = cli_problem(
+                        r->control->verb, "the old program goes on: %s", control_string(data, "summary"));
                 return false;
         }
         if (r->asked)
@@ -89,7 +93,8 @@ static bool on_event(void *userdata, const char *event, const json_t *data)
         return r->status == 0;
 }
 
-/* The old program may still take our connection right before its end: a question without an answer is asked again. */
+/* The old program may still take our connection right before its end: a question without an answer is asked
+ * again. */
 static int ask_new_program(const Control *control, json_t **after)
 {
         uint64_t deadline = usec_add(clock_boottime_usec(), control->timeout_usec);
@@ -97,14 +102,15 @@ static int ask_new_program(const Control *control, json_t **after)
 
         for (;;) {
                 ApiReply reply;
-                int r = api_request(control->socket, "GET", "/v1/session", NULL, control->timeout_usec, &reply, problem,
-                        sizeof(problem));
+                int r = api_request(control->socket, "GET", "/v1/session", NULL, control->timeout_usec,
+                        &reply, problem, sizeof(problem));
 
                 if (r == 0) {
                         *after = reply.json;
                         return reply.status == 200 ? 0 : control_refused(control, reply.status, reply.json);
                 }
-                if ((r != -EPROTO && r != -ECONNRESET && r != -ECONNREFUSED) || clock_boottime_usec() >= deadline)
+                if ((r != -EPROTO && r != -ECONNRESET && r != -ECONNREFUSED) ||
+                        clock_boottime_usec() >= deadline)
                         return cli_problem(control->verb, "%s", problem);
                 usleep(ASK_AGAIN_USEC);
         }
@@ -115,7 +121,8 @@ static int say_what_runs(const Control *control, const json_t *before)
         const json_t *was = json_object_get(before, "session");
         json_t *after = NULL;
         int status = ask_new_program(control, &after);
-        bool same = strcmp(control_string(was, "id"), control_string(json_object_get(after, "session"), "id")) == 0;
+        bool same = strcmp(control_string(was, "id"),
+                            control_string(json_object_get(after, "session"), "id")) == 0;
 
         if (status == 0 && !control->quiet)
                 printf("zksup %s runs in place of %s, %s\n",
@@ -156,7 +163,8 @@ int cmd_reexec(int argc, char **argv)
         if (!parse(argc, argv, &o, "reexec [OPTION]...", &n, &status))
                 return status;
         if (n)
-                return cli_problem("reexec", "'%s' is too many: the supervisor as a whole is replaced", argv[0]);
+                return cli_problem(
+                        "reexec", "'%s' is too many: the supervisor as a whole is replaced", argv[0]);
         return reexec(&o.control);
 }
 
@@ -170,7 +178,8 @@ static int send_signal(const Control *control, char *const *names, int n, const 
 
         if (status == 0)
                 status = control_choose(control, json_object_get(answer, "units"), names, n, &chosen);
-        json_array_foreach(chosen, i, unit) {
+        json_array_foreach(chosen, i, unit)
+        {
                 char *path = control_unit_path(control_string(unit, "name"), "signal");
                 int r = path ? control_ask(control, "POST", path, body, NULL) : EXIT_STATUS_FAILURE;
 
@@ -192,9 +201,11 @@ int cmd_signal(int argc, char **argv)
         if (!parse(argc, argv, &o, "signal [OPTION]... UNIT... SIGNAL", &n, &status))
                 return status;
         if (n < 2)
-                return cli_problem("signal", "%s; write: zksup signal UNIT SIGNAL", n ? "the signal is missing" : "which unit, and which signal?");
+                return cli_problem("signal", "%s; write: zksup signal UNIT SIGNAL",
+                        n ? "the signal is missing" : "which unit, and which signal?");
         signal = signal_from_string(argv[n - 1]);
         if (signal < 0)
-                return cli_problem("signal", "'%s' is no signal; write a name such as HUP or USR1 after the unit", argv[n - 1]);
+                return cli_problem("signal",
+                        "'%s' is no signal; write a name such as HUP or USR1 after the unit", argv[n - 1]);
         return send_signal(&o.control, argv, n - 1, signal_to_string(signal, name));
 }

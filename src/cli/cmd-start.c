@@ -59,7 +59,8 @@ static int parse_and_run(int argc, char **argv, const Deed *deed)
                 break;
         }
         if (n == 0 && !o.all)
-                return cli_problem(deed->verb, "which units? Name them ('zksup status' lists them), or write --all");
+                return cli_problem(
+                        deed->verb, "which units? Name them ('zksup status' lists them), or write --all");
         if (n && o.all)
                 return cli_problem(deed->verb, "'%s' and --all: name units, or take all of them", argv[0]);
         return run(deed, &o, argv, n);
@@ -101,7 +102,8 @@ static int keep_holders(const StartOptions *o, json_t *units)
                 if (control_has(unit, "token"))
                         continue;
                 if (!o->control.quiet)
-                        printf("%s: holds nothing, so there is nothing to give back\n", control_string(unit, "name"));
+                        printf("%s: holds nothing, so there is nothing to give back\n",
+                                control_string(unit, "name"));
                 json_array_remove(units, i);
         }
         return 0;

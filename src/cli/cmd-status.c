@@ -1,4 +1,5 @@
-/* zksup status: what the supervisor on this host runs: a table, a page for one unit, or the answer as it is. */
+/* zksup status: what the supervisor on this host runs: a table, a page for one unit, or the answer as it is.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +19,8 @@ typedef struct StatusOptions {
 #define AT(member) offsetof(StatusOptions, member)
 static const OptionSpec specs[] = {
         CONTROL_OPTIONS(StatusOptions, control),
-        {"timeout", 0, "TIME", value_parse_duration, AT(control.timeout_usec), "give up when there is no answer by then (30s)"},
+        {"timeout", 0, "TIME", value_parse_duration, AT(control.timeout_usec),
+                "give up when there is no answer by then (30s)"},
         {"lines", 'n', "N", value_parse_number, AT(lines), "of the log of a single unit (10)"},
         {"json", 'j', NULL, NULL, AT(json), "print JSON"},
         {"names", 0, NULL, NULL, AT(names), "print the names only"},
@@ -31,9 +33,7 @@ static int judge(const json_t *units)
         const json_t *unit;
         size_t i;
 
-        json_array_foreach(units, i, unit)
-                if (!status_text_is_well(unit))
-                        return STATUS_NOT_READY;
+        json_array_foreach(units, i, unit) if (!status_text_is_well(unit)) return STATUS_NOT_READY;
         return 0;
 }
 
@@ -43,9 +43,7 @@ static int judge_named(const json_t *units)
         const json_t *unit;
         size_t i;
 
-        json_array_foreach(units, i, unit)
-                if (!control_is(unit, "ready"))
-                        return STATUS_NOT_READY;
+        json_array_foreach(units, i, unit) if (!control_is(unit, "ready")) return STATUS_NOT_READY;
         return 0;
 }
 
@@ -54,8 +52,7 @@ static void print_names(const json_t *units)
         const json_t *unit;
         size_t i;
 
-        json_array_foreach(units, i, unit)
-                puts(control_string(unit, "name"));
+        json_array_foreach(units, i, unit) puts(control_string(unit, "name"));
 }
 
 static int show_page(const StatusOptions *o, const json_t *unit, const Style *style)
@@ -125,7 +122,8 @@ int cmd_status(int argc, char **argv)
         }
         if (o.lines > 10000)
                 return cli_problem(VERB, "--lines %" PRIu64 ": at most 10000 are kept", o.lines);
-        status = control_ask(&o.control, "GET", o.json && n != 1 ? "/v1/units?full=1" : "/v1/units", NULL, &answer);
+        status = control_ask(
+                &o.control, "GET", o.json && n != 1 ? "/v1/units?full=1" : "/v1/units", NULL, &answer);
         if (status == 0)
                 status = control_choose(&o.control, json_object_get(answer, "units"), argv, n, &chosen);
         if (status == 0)

@@ -1,6 +1,7 @@
-/* zksup who: the whole cluster, read from the znodes. It needs no supervisor on this host, only the ensemble: a session of its
- * own, the reader of manager/cluster.h, and a bound on the time that all of it may take. Where no ensemble is named and a
- * supervisor runs here, that one is asked: it knows its ensemble, and may have to authenticate there. */
+/* zksup who: the whole cluster, read from the znodes. It needs no supervisor on this host, only the ensemble:
+ * a session of its own, the reader of manager/cluster.h, and a bound on the time that all of it may take.
+ * Where no ensemble is named and a supervisor runs here, that one is asked: it knows its ensemble, and may
+ * have to authenticate there. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,9 +31,11 @@ static const OptionSpec specs[] = {
                 "the ensemble, as host:port,... (ZKSUP_CONNECT; that of the supervisor; 127.0.0.1:2181)"},
         {"socket", 's', "PATH", value_parse_string, AT(socket),
                 "ask the supervisor there (ZKSUP_SOCKET; " API_SOCKET_DEFAULT ")"},
-        {"auth-file", 0, "FILE", value_parse_string, AT(auth_file), "authenticate by digest with user:password from FILE"},
+        {"auth-file", 0, "FILE", value_parse_string, AT(auth_file),
+                "authenticate by digest with user:password from FILE"},
         {"root", 0, "PATH", value_parse_root, AT(root), "parent of all znodes (/zksup)"},
-        {"timeout", 0, "TIME", value_parse_duration, AT(timeout_usec), "give up with 121 after so long (10s)"},
+        {"timeout", 0, "TIME", value_parse_duration, AT(timeout_usec),
+                "give up with 121 after so long (10s)"},
         {"json", 'j', NULL, NULL, AT(json), "print JSON"},
         {"verbose", 'v', NULL, NULL, AT(verbose), "show how the session goes"},
         {NULL},
@@ -56,10 +59,18 @@ static const struct {
         const char *word;
         enum ClusterPart part;
 } words[] = {
-        {"host", CLUSTER_HOSTS}, {"number", CLUSTER_NUMBERS}, {"leader", CLUSTER_ELECTIONS}, {"lock", CLUSTER_LOCKS},
-        {"slot", CLUSTER_SLOTS}, {"cron", CLUSTER_CRON}, {"service", CLUSTER_SERVICES},
-        {"sequence", CLUSTER_NUMBERS}, {"pool", CLUSTER_NUMBERS}, {"election", CLUSTER_ELECTIONS},
-        {"semaphore", CLUSTER_SLOTS}, {"job", CLUSTER_CRON},
+        {"host", CLUSTER_HOSTS},
+        {"number", CLUSTER_NUMBERS},
+        {"leader", CLUSTER_ELECTIONS},
+        {"lock", CLUSTER_LOCKS},
+        {"slot", CLUSTER_SLOTS},
+        {"cron", CLUSTER_CRON},
+        {"service", CLUSTER_SERVICES},
+        {"sequence", CLUSTER_NUMBERS},
+        {"pool", CLUSTER_NUMBERS},
+        {"election", CLUSTER_ELECTIONS},
+        {"semaphore", CLUSTER_SLOTS},
+        {"job", CLUSTER_CRON},
 };
 
 static int parse_filter(const char *text, ClusterConfig *config)
@@ -70,11 +81,14 @@ static int parse_filter(const char *text, ClusterConfig *config)
         for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
                 size_t length = strlen(words[i].word);
 
-                if (strncmp(text, words[i].word, length) == 0 && (n == length || (n == length + 1 && text[length] == 's')))
+                if (strncmp(text, words[i].word, length) == 0 &&
+                        (n == length || (n == length + 1 && text[length] == 's')))
                         config->parts = 1U << words[i].part;
         }
         if (!config->parts)
-                return cli_problem(VERB, "there is nothing called '%.*s'; write hosts, numbers, leaders, locks, slots, cron or services",
+                return cli_problem(VERB,
+                        "there is nothing called '%.*s'; write hosts, numbers, leaders, locks, slots, cron "
+                        "or services",
                         (int)n, text);
         if (text[n] == '\0')
                 return 0;
@@ -162,9 +176,9 @@ static void on_timeout(void *userdata)
         char after[DURATION_STRING_MAX];
 
         if (!w->result)
-                (void)cli_problem(VERB, "no answer from the ensemble at %s within %s%s%s", w->options->connect,
-                        duration_to_string(w->options->timeout_usec, after), failures && *failures ? ": " : "",
-                        failures ? failures : "");
+                (void)cli_problem(VERB, "no answer from the ensemble at %s within %s%s%s",
+                        w->options->connect, duration_to_string(w->options->timeout_usec, after),
+                        failures && *failures ? ": " : "", failures ? failures : "");
         give_up(w, EXIT_STATUS_NO_ENSEMBLE);
         sd_event_exit(w->event, 0);
 }
@@ -182,7 +196,8 @@ static int begin(Who *w)
                 config.auth_scheme = auth.scheme;
                 config.auth_cert = auth.cert;
         }
-        if (sd_event_new(&w->event) < 0 || timer_init(&w->timer, w->event, SD_EVENT_PRIORITY_NORMAL, on_timeout, w) < 0)
+        if (sd_event_new(&w->event) < 0 ||
+                timer_init(&w->timer, w->event, SD_EVENT_PRIORITY_NORMAL, on_timeout, w) < 0)
                 return cli_problem(VERB, "cannot set up the event loop");
         timer_set(&w->timer, usec_add(clock_boottime_usec(), o->timeout_usec));
         if (client_new(&w->client, w->event, &config, on_client, w, problem, sizeof(problem)) < 0)
@@ -207,11 +222,14 @@ static void say_what_is_missing(const Who *w)
         const json_t *denied = json_object_get(w->result, "denied");
 
         if (json_is_true(json_object_get(w->result, "truncated")))
-                (void)cli_problem(VERB, "there is more than %d requests can read: the rest is missing; ask for one kind or name",
+                (void)cli_problem(VERB,
+                        "there is more than %d requests can read: the rest is missing; ask for one kind or "
+                        "name",
                         CLUSTER_REQUESTS_MAX);
         if (json_array_size(denied))
                 (void)cli_problem(VERB, "not allowed to read %s%s; authenticate with --auth-file",
-                        json_string_value(json_array_get(denied, 0)), json_array_size(denied) > 1 ? " and others" : "");
+                        json_string_value(json_array_get(denied, 0)),
+                        json_array_size(denied) > 1 ? " and others" : "");
 }
 
 /* Of what the supervisor has read, all of it, what was asked for. */
@@ -223,9 +241,9 @@ static void filter(json_t *cluster, const ClusterConfig *config)
 
                 for (size_t i = json_array_size(things); i-- > 0;) {
                         const json_t *thing = json_array_get(things, i);
-                        const char *name = control_string(thing, part == CLUSTER_HOSTS ? "id" :
-                                        part == CLUSTER_NUMBERS                        ? "pool" :
-                                                                                         "name");
+                        const char *name = control_string(thing, part == CLUSTER_HOSTS     ? "id"
+                                                                 : part == CLUSTER_NUMBERS ? "pool"
+                                                                                           : "name");
 
                         if (!meant || (config->name && strcmp(config->name, name) != 0))
                                 json_array_remove(things, i);
@@ -245,8 +263,9 @@ static int print(const Who *w)
                 any = who_text_print(w->result, &style, stdout);
         }
         if (!any && !json_array_size(json_object_get(w->result, "denied")))
-                printf("nothing%s%s below %s: nobody runs, holds or waits for anything there\n", w->config.name ? " called " : "",
-                        w->config.name ? w->config.name : "", control_string(w->result, "root"));
+                printf("nothing%s%s below %s: nobody runs, holds or waits for anything there\n",
+                        w->config.name ? " called " : "", w->config.name ? w->config.name : "",
+                        control_string(w->result, "root"));
         if (fflush(stdout) == EOF || ferror(stdout))
                 return cli_problem(VERB, "cannot write the answer");
         say_what_is_missing(w);
@@ -263,7 +282,8 @@ static bool ask_supervisor(const WhoOptions *o, const ClusterConfig *config, int
         int r;
 
         control.socket = o->socket ? o->socket : control.socket;
-        r = api_request(control.socket, "GET", "/v1/cluster", NULL, o->timeout_usec, &reply, problem, sizeof(problem));
+        r = api_request(control.socket, "GET", "/v1/cluster", NULL, o->timeout_usec, &reply, problem,
+                sizeof(problem));
         if (r < 0 && !o->socket && r != -ETIMEDOUT) {
                 log_debug("%s", problem);
                 return false;
@@ -316,7 +336,8 @@ int cmd_who(int argc, char **argv)
         if (status)
                 return status;
         if (o.socket && (o.connect || o.root || o.auth_file))
-                return cli_problem(VERB, "--socket asks a supervisor, which knows its ensemble: leave --connect, --root and --auth-file out");
+                return cli_problem(VERB, "--socket asks a supervisor, which knows its ensemble: leave "
+                                         "--connect, --root and --auth-file out");
         log_set_level(o.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
         connect = connect && *connect && !o.socket ? connect : NULL;
         if (!o.connect && !connect && !o.root && !o.auth_file && ask_supervisor(&o, &config, &status))

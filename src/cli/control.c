@@ -22,11 +22,13 @@ Control control_default(const char *verb)
 
 /* --- requests ----------------------------------------------------------------------------------- */
 
-int control_try(const Control *control, const char *method, const char *path, const json_t *body, unsigned *http, json_t **json)
+int control_try(const Control *control, const char *method, const char *path, const json_t *body,
+        unsigned *http, json_t **json)
 {
         char problem[600];
         ApiReply reply;
-        int r = api_request(control->socket, method, path, body, control->timeout_usec, &reply, problem, sizeof(problem));
+        int r = api_request(
+                control->socket, method, path, body, control->timeout_usec, &reply, problem, sizeof(problem));
 
         if (r < 0) {
                 (void)cli_problem(control->verb, "%s", problem);
@@ -44,11 +46,13 @@ int control_refused(const Control *control, unsigned http, const json_t *json)
         if (*error)
                 (void)cli_problem(control->verb, "%s", error);
         else
-                (void)cli_problem(control->verb, "the supervisor at '%s' answers with status %u", control->socket, http);
+                (void)cli_problem(control->verb, "the supervisor at '%s' answers with status %u",
+                        control->socket, http);
         return http == 403 ? EXIT_STATUS_REFUSED : EXIT_STATUS_FAILURE;
 }
 
-int control_ask(const Control *control, const char *method, const char *path, const json_t *body, json_t **json)
+int control_ask(
+        const Control *control, const char *method, const char *path, const json_t *body, json_t **json)
 {
         json_t *answer = NULL;
         unsigned http = 0;
@@ -68,7 +72,8 @@ char *control_unit_path(const char *name, const char *what)
 
         text_buffer_puts(&path, "/v1/units/");
         for (const char *p = name; *p; p++)
-                if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr("-_.~", *p))
+                if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+                        strchr("-_.~", *p))
                         text_buffer_append(&path, p, 1);
                 else
                         text_buffer_printf(&path, "%%%02X", (unsigned char)*p);
@@ -131,8 +136,8 @@ static bool is_near(const char *asked, const char *name)
 
         if (n > NEAR_MAX || m > NEAR_MAX)
                 return false;
-        return strcasecmp(asked, name) == 0 || (n >= 3 && strstr(name, asked)) || (m >= 3 && strstr(asked, name)) ||
-                distance(asked, name) <= (n < 5 ? 1U : 2U);
+        return strcasecmp(asked, name) == 0 || (n >= 3 && strstr(name, asked)) ||
+               (m >= 3 && strstr(asked, name)) || distance(asked, name) <= (n < 5 ? 1U : 2U);
 }
 
 static int no_such_unit(const Control *control, const json_t *units, const char *asked)
@@ -142,17 +147,20 @@ static int no_such_unit(const Control *control, const json_t *units, const char 
         size_t i, n = 0;
 
         text_buffer_puts(&near, "");
-        json_array_foreach(units, i, unit) {
+        json_array_foreach(units, i, unit)
+        {
                 const char *name = control_string(unit, "name");
 
                 if (n < 5 && is_near(asked, name))
                         text_buffer_printf(&near, "%s'%s'", n++ ? ", " : "", name);
         }
         if (strpbrk(asked, "*?["))
-                return cli_problem(control->verb, "no unit is called like '%s'; 'zksup status' lists them", asked);
+                return cli_problem(
+                        control->verb, "no unit is called like '%s'; 'zksup status' lists them", asked);
         if (n && !near.failed)
                 return cli_problem(control->verb, "there is no unit '%s'; there is %s", asked, near.data);
-        return cli_problem(control->verb, "there is no unit '%s'; 'zksup status' lists those there are", asked);
+        return cli_problem(
+                control->verb, "there is no unit '%s'; 'zksup status' lists those there are", asked);
 }
 
 static bool is_meant(const char *name, const char *asked)
@@ -168,13 +176,13 @@ int control_choose(const Control *control, const json_t *units, char *const *nam
         for (int k = 0; k < n; k++) {
                 bool found = false;
 
-                json_array_foreach(units, i, unit)
-                        found |= is_meant(control_string(unit, "name"), names[k]);
+                json_array_foreach(units, i, unit) found |= is_meant(control_string(unit, "name"), names[k]);
                 if (!found)
                         return no_such_unit(control, units, names[k]);
         }
         *chosen = json_array();
-        json_array_foreach(units, i, unit) {
+        json_array_foreach(units, i, unit)
+        {
                 bool meant = n == 0;
 
                 for (int k = 0; k < n; k++)

@@ -1,7 +1,8 @@
 #include "cli/operands.h"
 
 /* getopt stops at the first operand: that is taken, and what follows is read as if it began there. */
-enum OptionResult operands_parse(int argc, char **argv, const OptionSpec *specs, void *target, const char *usage, int *n)
+enum OptionResult operands_parse(
+        int argc, char **argv, const OptionSpec *specs, void *target, const char *usage, int *n)
 {
         char *verb = argv[0], **at = argv;
 

@@ -62,7 +62,11 @@ const char *style_end(const Style *style, enum Colour colour)
 static size_t decode(const unsigned char *text, uint32_t *code)
 {
         static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-        size_t n = text[0] < 0x80 ? 1 : text[0] >> 5 == 6 ? 2 : text[0] >> 4 == 14 ? 3 : text[0] >> 3 == 30 ? 4 : 0;
+        size_t n = text[0] < 0x80       ? 1
+                   : text[0] >> 5 == 6  ? 2
+                   : text[0] >> 4 == 14 ? 3
+                   : text[0] >> 3 == 30 ? 4
+                                        : 0;
 
         if (n == 0)
                 return 0;
@@ -83,16 +87,16 @@ static bool is_within(uint32_t code, const uint32_t ranges[][2], size_t n)
         return false;
 }
 
-/* As most terminals do it (Unicode's East Asian Width, and combining marks), without asking the locale: that may
- * be "C" where the terminal shows UTF-8. */
+/* As most terminals do it (Unicode's East Asian Width, and combining marks), without asking the locale: that
+ * may be "C" where the terminal shows UTF-8. */
 static size_t columns_of(uint32_t code)
 {
-        static const uint32_t wide[][2] = {{0x1100, 0x115f}, {0x2e80, 0x303e}, {0x3041, 0xa4cf}, {0xac00, 0xd7a3},
-                {0xf900, 0xfaff}, {0xfe30, 0xfe6f}, {0xff00, 0xff60}, {0xffe0, 0xffe6}, {0x1f300, 0x1f64f},
-                {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
+        static const uint32_t wide[][2] = {{0x1100, 0x115f}, {0x2e80, 0x303e}, {0x3041, 0xa4cf},
+                {0xac00, 0xd7a3}, {0xf900, 0xfaff}, {0xfe30, 0xfe6f}, {0xff00, 0xff60}, {0xffe0, 0xffe6},
+                {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff}, {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
         static const uint32_t none[][2] = {{0x300, 0x36f}, {0x483, 0x489}, {0x591, 0x5bd}, {0x610, 0x61a},
-                {0x64b, 0x65f}, {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x200b, 0x200f}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f},
-                {0xfe20, 0xfe2f}};
+                {0x64b, 0x65f}, {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x200b, 0x200f}, {0x20d0, 0x20ff},
+                {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}};
 
         if (code < 0x300)
                 return 1; /* nearly always */
@@ -104,7 +108,8 @@ static size_t columns_of(uint32_t code)
 /* Besides the control characters those that change the direction of what follows. */
 static bool is_harmless(uint32_t code)
 {
-        static const uint32_t bad[][2] = {{0, 0x1f}, {0x7f, 0x9f}, {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
+        static const uint32_t bad[][2] = {
+                {0, 0x1f}, {0x7f, 0x9f}, {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
 
         return (code >= 0x20 && code < 0x7f) || !is_within(code, bad, ARRAY_SIZE(bad));
 }
@@ -144,7 +149,8 @@ size_t table_text_columns(const char *text)
 /* Prints TEXT within WIDTH columns. */
 static void print_within(const char *text, size_t width, FILE *file)
 {
-        size_t columns = table_text_columns(text), used = 0, room = columns > width ? width - strlen(ELLIPSIS) : width;
+        size_t columns = table_text_columns(text), used = 0,
+               room = columns > width ? width - strlen(ELLIPSIS) : width;
         uint32_t code;
 
         while (*text) {
@@ -226,7 +232,8 @@ static void shrink(const Table *table, size_t widths[TABLE_COLUMNS_MAX], size_t 
         }
 }
 
-static void print_row(const Table *table, const Cell *cells, const size_t *widths, const Style *style, FILE *file)
+static void print_row(
+        const Table *table, const Cell *cells, const size_t *widths, const Style *style, FILE *file)
 {
         size_t last = table->n_columns - 1;
 
@@ -239,7 +246,8 @@ static void print_row(const Table *table, const Cell *cells, const size_t *width
                 fputs(style_end(style, cells[i].colour), file);
                 if (i < last)
                         fprintf(file, "%*s",
-                                (int)(GAP + widths[i] - MIN(widths[i], table_text_columns(cells[i].text))), "");
+                                (int)(GAP + widths[i] - MIN(widths[i], table_text_columns(cells[i].text))),
+                                "");
         }
         fputc('\n', file);
 }
@@ -281,6 +289,7 @@ const char *age_to_string(uint64_t usec, uint64_t now_usec, char buf[AGE_STRING_
                 return strcpy(buf, "-");
         while (seconds < units[i].seconds)
                 i++;
-        snprintf(buf, AGE_STRING_MAX, ahead ? "in %" PRIu64 "%c" : "%" PRIu64 "%c ago", seconds / one[i], units[i].unit);
+        snprintf(buf, AGE_STRING_MAX, ahead ? "in %" PRIu64 "%c" : "%" PRIu64 "%c ago", seconds / one[i],
+                units[i].unit);
         return buf;
 }

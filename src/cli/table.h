@@ -1,6 +1,7 @@
-/* Tables for people: columns as wide as what stands in them, colours and a bound on the width only on a terminal. What comes from
- * elsewhere may be printed: control characters and what is no UTF-8 become '?', so that nobody's name or status text
- * can move the cursor. Columns are counted for text as terminals show it, wide and combining characters included. */
+/* Tables for people: columns as wide as what stands in them, colours and a bound on the width only on a
+ * terminal. What comes from elsewhere may be printed: control characters and what is no UTF-8 become '?', so
+ * that nobody's name or status text can move the cursor. Columns are counted for text as terminals show it,
+ * wide and combining characters included. */
 #pragma once
 
 #include <stdbool.h>
@@ -26,7 +27,8 @@ typedef struct Style {
         bool colours;
 } Style;
 
-/* Of standard output: a terminal's width (or $COLUMNS), and colours unless $NO_COLOR is set or $TERM is "dumb". */
+/* Of standard output: a terminal's width (or $COLUMNS), and colours unless $NO_COLOR is set or $TERM is
+ * "dumb". */
 Style style_of_stdout(void);
 /* The sequences around text of this colour, "" without colours. */
 const char *style_begin(const Style *style, enum Colour colour);
@@ -62,5 +64,6 @@ size_t table_text_columns(const char *text);
 char *table_clean_text(const char *text);
 
 #define AGE_STRING_MAX 32
-/* "3m ago" for a time since the epoch in microseconds, seen at NOW_USEC; "in 3m" if it is yet to come; "-" for 0. Returns BUF. */
+/* "3m ago" for a time since the epoch in microseconds, seen at NOW_USEC; "in 3m" if it is yet to come; "-"
+ * for 0. Returns BUF. */
 const char *age_to_string(uint64_t usec, uint64_t now_usec, char buf[AGE_STRING_MAX]);

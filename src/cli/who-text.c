@@ -75,7 +75,9 @@ static enum Colour colour_of_holder(const json_t *one)
 {
         const char *state = string_of(one, "state");
 
-        return strcmp(state, "wedged") == 0 ? COLOUR_BAD : strcmp(state, "left") == 0 ? COLOUR_BUSY : COLOUR_GOOD;
+        return strcmp(state, "wedged") == 0 ? COLOUR_BAD
+               : strcmp(state, "left") == 0 ? COLOUR_BUSY
+                                            : COLOUR_GOOD;
 }
 
 static void add_who(Table *table, const Page *page, const json_t *one)
@@ -109,7 +111,8 @@ static void add_holder(Table *table, const Page *page, const char *name, const c
 
 static void describe_waiter(const json_t *one, char *text, size_t size)
 {
-        int n = snprintf(text, size, "waits%s", strcmp(string_of(one, "mode"), "shared") == 0 ? " to share it" : "");
+        int n = snprintf(
+                text, size, "waits%s", strcmp(string_of(one, "mode"), "shared") == 0 ? " to share it" : "");
         uint64_t priority = number_of(one, "priority");
 
         if (priority)
@@ -127,7 +130,8 @@ static void add_waiters(Table *table, const Page *page, const char *name, const 
         json_t *one;
         size_t i;
 
-        json_array_foreach(queue, i, one) {
+        json_array_foreach(queue, i, one)
+        {
                 table_add(table, COLOUR_NONE, "%s", name);
                 table_add(table, COLOUR_NONE, "%" PRIu64 ".", number_of(one, "position"));
                 add_who(table, page, one);
@@ -138,15 +142,18 @@ static void add_waiters(Table *table, const Page *page, const char *name, const 
 
 static void print_numbers(Page *page, const json_t *pools)
 {
-        CLEANUP(table_deinit) Table table = {.headers = hold_headers, .n_columns = ARRAY_SIZE(hold_headers), .flexible = 6};
+        CLEANUP(table_deinit)
+        Table table = {.headers = hold_headers, .n_columns = ARRAY_SIZE(hold_headers), .flexible = 6};
         const json_t *pool, *one;
         size_t i, k;
 
-        json_array_foreach(pools, i, pool) {
+        json_array_foreach(pools, i, pool)
+        {
                 const char *name = string_of(pool, "pool");
                 uint64_t choosing = number_of(pool, "choosing");
 
-                json_array_foreach(json_object_get(pool, "holders"), k, one) {
+                json_array_foreach(json_object_get(pool, "holders"), k, one)
+                {
                         char number[32];
 
                         snprintf(number, sizeof(number), "%" PRIu64, number_of(one, "number"));
@@ -164,16 +171,21 @@ static void print_numbers(Page *page, const json_t *pools)
 
 static void print_queues(Page *page, const char *title, const json_t *things)
 {
-        CLEANUP(table_deinit) Table table = {.headers = hold_headers, .n_columns = ARRAY_SIZE(hold_headers), .flexible = 6};
+        CLEANUP(table_deinit)
+        Table table = {.headers = hold_headers, .n_columns = ARRAY_SIZE(hold_headers), .flexible = 6};
         const json_t *thing, *one;
         size_t i, k;
 
-        json_array_foreach(things, i, thing) {
+        json_array_foreach(things, i, thing)
+        {
                 const char *name = string_of(thing, "name");
                 const json_t *candidates = json_object_get(thing, "candidates");
-                const char *held = candidates ? "leads" : strcmp(string_of(thing, "mode"), "shared") == 0 ? "shared" : "held";
+                const char *held = candidates                                        ? "leads"
+                                   : strcmp(string_of(thing, "mode"), "shared") == 0 ? "shared"
+                                                                                     : "held";
 
-                json_array_foreach(json_object_get(thing, "holders"), k, one) {
+                json_array_foreach(json_object_get(thing, "holders"), k, one)
+                {
                         char place[32] = "holder";
 
                         if (candidates)
@@ -225,11 +237,13 @@ static void add_bare_host(Table *table, const char *id, const char *text)
 static void print_hosts(Page *page, const json_t *hosts)
 {
         static const char *const headers[] = {"HOST", "UNIT", "STATE", "SINCE", "HOLDS", "PID", "TEXT"};
-        CLEANUP(table_deinit) Table table = {.headers = headers, .n_columns = ARRAY_SIZE(headers), .flexible = 6};
+        CLEANUP(table_deinit)
+        Table table = {.headers = headers, .n_columns = ARRAY_SIZE(headers), .flexible = 6};
         const json_t *host, *unit;
         size_t i, k;
 
-        json_array_foreach(hosts, i, host) {
+        json_array_foreach(hosts, i, host)
+        {
                 const json_t *units = json_object_get(host, "units");
                 char more[80];
 
@@ -253,7 +267,8 @@ static const char *when(uint64_t usec, uint64_t now_usec, char text[40])
                 return "-";
         localtime_r(&at, &tm);
         localtime_r(&now, &today);
-        strftime(text, 40, tm.tm_year == today.tm_year && tm.tm_yday == today.tm_yday ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S",
+        strftime(text, 40,
+                tm.tm_year == today.tm_year && tm.tm_yday == today.tm_yday ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S",
                 &tm);
         return text;
 }
@@ -273,7 +288,8 @@ static void describe_job(const json_t *job, uint64_t now_usec, char *text, size_
                         *colour == COLOUR_BAD ? ", WEDGED: its processes outlive SIGKILL" : "",
                         json_object_get(job, "queued") ? ", another tick is queued" : "");
         } else if (!outcome) {
-                snprintf(text, size, "%s", *string_of(job, "problem") ? string_of(job, "problem") : "no tick yet");
+                snprintf(text, size, "%s",
+                        *string_of(job, "problem") ? string_of(job, "problem") : "no tick yet");
         } else if (number_of(outcome, "count") > 1) {
                 *colour = COLOUR_BUSY;
                 snprintf(text, size, "%s, %" PRIu64 " times", mark, number_of(outcome, "count"));
@@ -281,7 +297,8 @@ static void describe_job(const json_t *job, uint64_t now_usec, char *text, size_
                 bool good = strcmp(mark, "done") == 0 && json_integer_value(status) == 0;
 
                 *colour = good ? COLOUR_NONE : COLOUR_BAD;
-                snprintf(text, size, "%s%s%s", mark, *string_of(outcome, "host") ? " on " : "", string_of(outcome, "host"));
+                snprintf(text, size, "%s%s%s", mark, *string_of(outcome, "host") ? " on " : "",
+                        string_of(outcome, "host"));
                 if (json_integer_value(status) != 0)
                         snprintf(text + strlen(text), size - strlen(text), ", status %" JSON_INTEGER_FORMAT,
                                 json_integer_value(status));
@@ -291,11 +308,13 @@ static void describe_job(const json_t *job, uint64_t now_usec, char *text, size_
 static void print_jobs(Page *page, const json_t *jobs)
 {
         static const char *const headers[] = {"JOB", "SCHEDULE", "LAST", "NEXT", "OUTCOME"};
-        CLEANUP(table_deinit) Table table = {.headers = headers, .n_columns = ARRAY_SIZE(headers), .flexible = 4};
+        CLEANUP(table_deinit)
+        Table table = {.headers = headers, .n_columns = ARRAY_SIZE(headers), .flexible = 4};
         const json_t *job;
         size_t i;
 
-        json_array_foreach(jobs, i, job) {
+        json_array_foreach(jobs, i, job)
+        {
                 char text[400], last[40], next[40];
                 enum Colour colour;
 
@@ -312,17 +331,21 @@ static void print_jobs(Page *page, const json_t *jobs)
 static void print_services(Page *page, const json_t *services)
 {
         static const char *const headers[] = {"SERVICE", "ADDRESS", "PORT", "SINCE", "ID"};
-        CLEANUP(table_deinit) Table table = {.headers = headers, .n_columns = ARRAY_SIZE(headers), .flexible = 4};
+        CLEANUP(table_deinit)
+        Table table = {.headers = headers, .n_columns = ARRAY_SIZE(headers), .flexible = 4};
         const json_t *service, *one;
         size_t i, k;
 
-        json_array_foreach(services, i, service) {
-                json_array_foreach(json_object_get(service, "instances"), k, one) {
+        json_array_foreach(services, i, service)
+        {
+                json_array_foreach(json_object_get(service, "instances"), k, one)
+                {
                         uint64_t port = number_of(one, "port"), since = number_of(one, "registrationTimeUTC");
                         char age[AGE_STRING_MAX];
 
                         table_add(&table, COLOUR_NONE, "%s", string_of(service, "name"));
-                        table_add(&table, COLOUR_NONE, "%s", *string_of(one, "address") ? string_of(one, "address") : "-");
+                        table_add(&table, COLOUR_NONE, "%s",
+                                *string_of(one, "address") ? string_of(one, "address") : "-");
                         table_add(&table, COLOUR_NONE, "%" PRIu64, port ? port : number_of(one, "sslPort"));
                         table_add(&table, COLOUR_NONE, "%s",
                                 age_to_string(since < UINT64_MAX / USEC_PER_MSEC ? since * USEC_PER_MSEC : 0,

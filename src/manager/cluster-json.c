@@ -1,5 +1,6 @@
-/* What was read of the cluster as JSON: who of those that stand in a queue holds, who waits, in what order. A grant belongs
- * to the node that carries its id and is not younger than it: our name comes back with a new node after a lost session. */
+/* What was read of the cluster as JSON: who of those that stand in a queue holds, who waits, in what order. A
+ * grant belongs to the node that carries its id and is not younger than it: our name comes back with a new
+ * node after a lost session. */
 #include "manager/cluster-private.h"
 
 #include <errno.h>
@@ -102,7 +103,9 @@ static json_t *holder(const ClusterGrant *grant, const ClusterNode *node)
                 set_msec(object, "since", node->stat.ctime_msec);
         } else {
                 json_object_set_new(object, "state",
-                        json_string(grant->text.state == RECORD_WEDGED ? "wedged" : node ? "held" : "left"));
+                        json_string(grant->text.state == RECORD_WEDGED ? "wedged"
+                                    : node                             ? "held"
+                                                                       : "left"));
                 set_grant(object, grant);
         }
         if (node)
@@ -116,7 +119,8 @@ static bool is_of(const ClusterNode *node, const ClusterGrant *grant)
         const char *dash = strrchr(grant->name, '-');
         char id[128];
 
-        if (!node->there || !dash || (size_t)(dash - grant->name) >= sizeof(id) || node->stat.czxid > grant->stat.czxid)
+        if (!node->there || !dash || (size_t)(dash - grant->name) >= sizeof(id) ||
+                node->stat.czxid > grant->stat.czxid)
                 return false;
         snprintf(id, sizeof(id), "%.*s", (int)(dash - grant->name), grant->name);
         return contender_is(node->name, id);
@@ -207,7 +211,8 @@ static void drop_the_gone(ClusterThing *thing)
         thing->n_nodes = kept;
 }
 
-/* A foreign client holds by its place alone: first in line, or with none but readers before it if it is one. */
+/* A foreign client holds by its place alone: first in line, or with none but readers before it if it is one.
+ */
 static bool foreign_holds(const ClusterThing *thing, size_t index)
 {
         const ClusterNode *node = &thing->nodes[index];
@@ -287,7 +292,8 @@ static json_t *queue_json(ClusterThing *thing)
                 if (foreign_holds(thing, i)) {
                         json_array_append_new(holders, holder(NULL, node));
                         shared |= is_shared(node);
-                } else if (!is_held(thing, node) && (thing->part != CLUSTER_SLOTS || node->in_line || !slot_of(node->name))) {
+                } else if (!is_held(thing, node) &&
+                           (thing->part != CLUSTER_SLOTS || node->in_line || !slot_of(node->name))) {
                         json_array_append_new(queue, waiter(thing, node, ++position));
                 }
         }
@@ -321,7 +327,8 @@ static size_t collect_numbers(const ClusterThing *thing, Number *numbers)
         size_t n = 0;
 
         for (size_t i = 0; i < thing->n_grants; i++)
-                if (thing->grants[i].there && text_to_u64(thing->grants[i].record, 0, UINT64_MAX, &numbers[n].number) == 0)
+                if (thing->grants[i].there &&
+                        text_to_u64(thing->grants[i].record, 0, UINT64_MAX, &numbers[n].number) == 0)
                         numbers[n++].grant = &thing->grants[i];
         for (size_t i = 0; i < thing->n_nodes; i++)
                 if (text_to_u64(thing->nodes[i].name, 0, UINT64_MAX, &numbers[n].number) == 0)
@@ -444,7 +451,8 @@ static json_t *cron_json(ClusterThing *thing, int64_t now_usec)
                 return object;
         for (size_t i = 0; i < thing->n_grants; i++)
                 if (thing->grants[i].there && strcmp(thing->grants[i].name, running->id) == 0)
-                        run = holder(&thing->grants[i], thing->n_nodes && thing->nodes[0].there ? &thing->nodes[0] : NULL);
+                        run = holder(&thing->grants[i],
+                                thing->n_nodes && thing->nodes[0].there ? &thing->nodes[0] : NULL);
         if (!run)
                 run = json_object();
         json_object_update_missing_new(run, entry_json(running));

@@ -1,4 +1,5 @@
-/* What the reader of the cluster has read, and the JSON that is made of it: shared by the two halves of cluster.h. */
+/* What the reader of the cluster has read, and the JSON that is made of it: shared by the two halves of
+ * cluster.h. */
 #pragma once
 
 #include "manager/cluster.h"
@@ -10,7 +11,7 @@ typedef struct ClusterNode {
         char *name, *data;
         size_t len;
         ZnodeStat stat;
-        bool there; /* it was there when its data was read */
+        bool there;   /* it was there when its data was read */
         bool in_line; /* of a semaphore: stands in "locks", not in "leases" */
 } ClusterNode;
 
@@ -31,7 +32,7 @@ typedef struct ClusterThing {
         size_t n_nodes;
         ClusterGrant *grants;
         size_t n_grants;
-        bool shared;    /* of a lock: by readers */
+        bool shared;     /* of a lock: by readers */
         size_t choosing; /* tickets of a pool */
 } ClusterThing;
 

@@ -1,6 +1,6 @@
-/* Reads the cluster: which names there are, then what is below each, then the data of that. Every request is an entry of
- * one list, answered by its place in it; an answer may add entries. When the last one is answered the picture
- * is complete. A lost answer ends it all: half a picture is worse than none. */
+/* Reads the cluster: which names there are, then what is below each, then the data of that. Every request is
+ * an entry of one list, answered by its place in it; an answer may add entries. When the last one is answered
+ * the picture is complete. A lost answer ends it all: half a picture is worse than none. */
 #include "manager/cluster-private.h"
 
 #include <errno.h>
@@ -12,14 +12,14 @@
 #include "util/text.h"
 
 enum AskKind {
-        ASK_NAMES,      /* children of a directory such as <root>/lock: the things */
-        ASK_SELF,       /* data of host/ID, cron/NAME */
-        ASK_NODES,      /* children of a queue or pool */
-        ASK_LINE,       /* children of a semaphore's locks */
-        ASK_NODE,       /* data of one of them */
-        ASK_RECORDS,    /* children of record/KIND/NAME */
-        ASK_GRANTS,     /* children of a record that is one of several, or of "shared" */
-        ASK_GRANT,      /* data of a grant */
+        ASK_NAMES,   /* children of a directory such as <root>/lock: the things */
+        ASK_SELF,    /* data of host/ID, cron/NAME */
+        ASK_NODES,   /* children of a queue or pool */
+        ASK_LINE,    /* children of a semaphore's locks */
+        ASK_NODE,    /* data of one of them */
+        ASK_RECORDS, /* children of record/KIND/NAME */
+        ASK_GRANTS,  /* children of a record that is one of several, or of "shared" */
+        ASK_GRANT,   /* data of a grant */
 };
 
 typedef struct Ask {
@@ -116,9 +116,9 @@ static void on_end(Cluster *c)
                         c->error = -ENOMEM;
         }
         handler(c->userdata, result, c->error,
-                c->error == 0          ? NULL :
-                c->error == -ENOTCONN ? "no contact with the ensemble; try again when it answers" :
-                                        "out of memory");
+                c->error == 0           ? NULL
+                : c->error == -ENOTCONN ? "no contact with the ensemble; try again when it answers"
+                                        : "out of memory");
 }
 
 /* Sends what the window has room for. */
@@ -287,7 +287,8 @@ static void on_records(Cluster *c, size_t t, const char *path, const Reply *repl
 {
         ClusterThing *thing = &c->picture.things[t];
 
-        if (thing->part == CLUSTER_LOCKS && reply->n_children == 1 && strcmp(reply->children[0], "shared") == 0) {
+        if (thing->part == CLUSTER_LOCKS && reply->n_children == 1 &&
+                strcmp(reply->children[0], "shared") == 0) {
                 thing->shared = true;
                 ask_thing(c, t, ASK_GRANTS, make_path("%s/shared", path));
         } else if (thing->part == CLUSTER_NUMBERS || thing->part == CLUSTER_SLOTS) {
@@ -425,7 +426,9 @@ static void begin(Cluster *c, unsigned parts)
                         open_thing(c, part, c->name);
                         continue;
                 }
-                ask(c, (Ask){.kind = ASK_NAMES, .part = part, .path = make_path("%s/%s", c->root, directories[part])});
+                ask(c, (Ask){.kind = ASK_NAMES,
+                               .part = part,
+                               .path = make_path("%s/%s", c->root, directories[part])});
                 if (has_records(part))
                         ask(c, (Ask){.kind = ASK_NAMES,
                                        .part = part,
@@ -434,7 +437,8 @@ static void begin(Cluster *c, unsigned parts)
         send_more(c);
 }
 
-int cluster_new(Cluster **out, Client *client, const ClusterConfig *config, ClusterHandler handler, void *userdata)
+int cluster_new(
+        Cluster **out, Client *client, const ClusterConfig *config, ClusterHandler handler, void *userdata)
 {
         CLEANUP(cluster_free) Cluster *c = calloc(1, sizeof(*c));
 
@@ -445,7 +449,8 @@ int cluster_new(Cluster **out, Client *client, const ClusterConfig *config, Clus
         c->userdata = userdata;
         c->root = strdup(strcmp(config->root, "/") == 0 ? "" : config->root);
         c->name = config->name ? strdup(config->name) : NULL;
-        c->picture = (ClusterPicture){.root = c->root, .denied = json_array(), .now_usec = (int64_t)clock_realtime_usec()};
+        c->picture = (ClusterPicture){
+                .root = c->root, .denied = json_array(), .now_usec = (int64_t)clock_realtime_usec()};
         if (!c->root || (config->name && !c->name) || !c->picture.denied)
                 return -ENOMEM;
         begin(c, config->parts ? config->parts : (1U << CLUSTER_PARTS) - 1);

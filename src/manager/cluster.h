@@ -1,9 +1,9 @@
-/* The whole cluster as the znodes say it: who runs what, holds what and waits for what. Read in a few rounds of
- * pipelined requests, without locks or watches: a picture of moments that lie some milliseconds apart. What vanishes
- * meanwhile is left out, what may not be read is listed in "denied", and nothing is written.
+/* The whole cluster as the znodes say it: who runs what, holds what and waits for what. Read in a few rounds
+ * of pipelined requests, without locks or watches: a picture of moments that lie some milliseconds apart.
+ * What vanishes meanwhile is left out, what may not be read is listed in "denied", and nothing is written.
  *
- * The requests are bounded: no more than CLUSTER_WINDOW under way, and after CLUSTER_REQUESTS_MAX the rest is left
- * out and "truncated" is true.
+ * The requests are bounded: no more than CLUSTER_WINDOW under way, and after CLUSTER_REQUESTS_MAX the rest is
+ * left out and "truncated" is true.
  *
  * The result, with times in microseconds of the wall clock, and keys left out where nothing is known:
  *
@@ -13,14 +13,17 @@
  *    "elections": [{"name", "holders": [HOLDER], "candidates": [WAITER...]}],
  *    "locks":     [{"name", "mode": "exclusive" or "shared", "holders": [HOLDER...], "queue": [WAITER...]}],
  *    "slots":     [{"name", "holders": [{"slot", HOLDER...}], "queue": [WAITER...]}],
- *    "cron":      [{"name", "schedule", "zone", "last", "next", "queued", "run": {"tick", "start", "host", HOLDER...},
- *                   "outcome": {"mark", "tick", "until", "count", "start", "end", "status", "host"}, "totals": {MARK: N}}],
+ *    "cron":      [{"name", "schedule", "zone", "last", "next", "queued", "totals": {MARK: N},
+ *                   "run": {"tick", "start", "host", HOLDER...},
+ *                   "outcome": {"mark", "tick", "until", "count", "start", "end", "status", "host"}}],
  *    "services":  [{"name", "instances": [{"id", "session", "address", "port", ...}]}]}
  *
- *   HOLDER: "state": "held", "wedged" (its processes outlive SIGKILL), "left" (its znode is gone, its record is not: free
- *           once that has not changed for the length of the lease); "host", "unit", "pid", "boot_id", "lease", "token",
- *           "session", "since"; "foreign": true and "data" for a client of another make, which has no record.
- *   WAITER: "position" (from 1), "mode", "priority", "preempt", "host", "unit", "pid", "data", "session", "since", "foreign". */
+ *   HOLDER: "state": "held", "wedged" (its processes outlive SIGKILL), "left" (its znode is gone, its record
+ *           is not: free once that has not changed for the length of the lease); "host", "unit", "pid",
+ *           "boot_id", "lease", "token", "session", "since", "renewed"; "foreign": true and "data" for a
+ *           client of another make, which has no record.
+ *   WAITER: "position" (from 1), "mode", "priority", "preempt", "host", "unit", "pid", "data", "session",
+ *           "since", "foreign". */
 #pragma once
 
 #include <jansson.h>
@@ -48,12 +51,13 @@ typedef struct ClusterConfig {
         const char *name; /* only the one that is called so; NULL: all */
 } ClusterConfig;
 
-/* RESULT belongs to the handler; NULL: PROBLEM says why not (no contact), ERROR is the negative errno. Called once, from
- * the loop; it may free the Cluster. */
+/* RESULT belongs to the handler; NULL: PROBLEM says why not (no contact), ERROR is the negative errno. Called
+ * once, from the loop; it may free the Cluster. */
 typedef void (*ClusterHandler)(void *userdata, json_t *result, int error, const char *problem);
 
 /* Starts to read. Returns 0 or a negative errno. CLIENT must outlive it. */
-int cluster_new(Cluster **out, Client *client, const ClusterConfig *config, ClusterHandler handler, void *userdata);
+int cluster_new(
+        Cluster **out, Client *client, const ClusterConfig *config, ClusterHandler handler, void *userdata);
 /* Also while it reads: then the handler is not called. */
 Cluster *cluster_free(Cluster *cluster);
 CLEANUP_DEFINE(Cluster, cluster_free);

@@ -61,11 +61,14 @@ static void perform(Host *host, const Effect *effect)
                 submit(host, &effect->request);
                 break;
         case EFFECT_WAITING:
-                log_notice("%s; until it goes 'zksup who' does not show this supervisor. If both are to run, give one of them "
-                           "another 'host' in its configuration", effect->waiting.text);
+                log_notice("%s; until it goes 'zksup who' does not show this supervisor. If both are to run, "
+                           "give one of them "
+                           "another 'host' in its configuration",
+                        effect->waiting.text);
                 break;
         case EFFECT_FAILED:
-                log_warning("cannot say in the ensemble what runs here: %s; 'zksup who' does not show this supervisor",
+                log_warning("cannot say in the ensemble what runs here: %s; 'zksup who' does not show this "
+                            "supervisor",
                         effect->failed.text);
                 break;
         case EFFECT_TRACE:
@@ -147,7 +150,8 @@ static json_t *unit_json(const SnapshotUnit *unit)
         return object;
 }
 
-/* Boot id and pid: no other process has both. They come first, so that they can be compared without a parser. */
+/* Boot id and pid: no other process has both. They come first, so that they can be compared without a parser.
+ */
 static void describe_mine(char mine[MINE_MAX], const Snapshot *s)
 {
         snprintf(mine, MINE_MAX, "{\"boot_id\":\"%.40s\",\"pid\":%d,", s->boot_id ? s->boot_id : "", s->pid);
@@ -242,7 +246,8 @@ int host_new(Host **out, sd_event *event, Client *client, const HostConfig *conf
         r = make_id(host, config);
         if (r < 0)
                 return r;
-        n = snprintf(path, sizeof(path), "%s/host/%s", strcmp(config->root, "/") == 0 ? "" : config->root, host->id);
+        n = snprintf(path, sizeof(path), "%s/host/%s", strcmp(config->root, "/") == 0 ? "" : config->root,
+                host->id);
         if (n < 0 || (size_t)n >= sizeof(path))
                 return -ENAMETOOLONG;
         r = node_init(&host->node,

@@ -16,8 +16,8 @@
 const char *node_state_to_string(enum NodeState state)
 {
         static const char *const names[] = {"out", "making the parents", "creating", "looking whose it is",
-                "deleting one of a former session", "taken by somebody else", "there", "watching", "writing", "leaving",
-                "released", "failed"};
+                "deleting one of a former session", "taken by somebody else", "there", "watching", "writing",
+                "leaving", "released", "failed"};
 
         return state < ARRAY_SIZE(names) ? names[state] : "?";
 }
@@ -76,8 +76,9 @@ static void enter(Node *n, enum NodeState state, Effects *effects, const char *c
         if (state == n->state)
                 return;
         assert(n->state != NODE_FAILED);
-        snprintf(effects_append(effects, EFFECT_TRACE)->trace.text, sizeof((Effect){0}.trace.text), "%.60s: %s -> %s (%s)",
-                n->path, node_state_to_string(n->state), node_state_to_string(state), cause);
+        snprintf(effects_append(effects, EFFECT_TRACE)->trace.text, sizeof((Effect){0}.trace.text),
+                "%.60s: %s -> %s (%s)", n->path, node_state_to_string(n->state), node_state_to_string(state),
+                cause);
         n->state = state;
 }
 
@@ -137,7 +138,8 @@ static void fail(Node *n, enum Outcome outcome, Effects *effects)
         Effect *effect = effects_append(effects, EFFECT_FAILED);
 
         effect->failed.outcome = outcome;
-        snprintf(effect->failed.text, sizeof(effect->failed.text), "%.190s: %s", n->path, outcome_to_string(outcome));
+        snprintf(effect->failed.text, sizeof(effect->failed.text), "%.190s: %s", n->path,
+                outcome_to_string(outcome));
         enter(n, NODE_FAILED, effects, outcome_to_string(outcome));
 }
 
@@ -241,22 +243,25 @@ static void on_found(Node *n, const Event *event, Effects *effects)
 
         n->watching = true;
         if (reply->stat.ephemeral_owner == n->session_id) {
-                n->dirty = reply->data_len != n->len || memcmp(reply->data ? reply->data : "", n->data, n->len) != 0;
+                n->dirty = reply->data_len != n->len ||
+                           memcmp(reply->data ? reply->data : "", n->data, n->len) != 0;
                 n->maybe_made = true;
                 n->failures = 0;
                 enter(n, NODE_THERE, effects, "it is ours");
                 return;
         }
         n->maybe_made = false;
-        if (reply->stat.ephemeral_owner && n->is_ours && n->is_ours(n->userdata, reply->data, reply->data_len)) {
+        if (reply->stat.ephemeral_owner && n->is_ours &&
+                n->is_ours(n->userdata, reply->data, reply->data_len)) {
                 ask_drop(n, NODE_DROP, reply->stat.version, effects, "a former session of ours made it");
                 return;
         }
         if (n->taken_by != reply->stat.ephemeral_owner) {
                 n->taken_by = reply->stat.ephemeral_owner;
                 effect = effects_append(effects, EFFECT_WAITING);
-                snprintf(effect->waiting.text, sizeof(effect->waiting.text), "%.80s is somebody else's (session 0x%" PRIx64 ")",
-                        n->path, (uint64_t)reply->stat.ephemeral_owner);
+                snprintf(effect->waiting.text, sizeof(effect->waiting.text),
+                        "%.80s is somebody else's (session 0x%" PRIx64 ")", n->path,
+                        (uint64_t)reply->stat.ephemeral_owner);
         }
         enter(n, NODE_TAKEN, effects, "it is another's");
 }
@@ -301,7 +306,8 @@ static void on_dropped(Node *n, const Event *event, Effects *effects)
                 n->maybe_made = false;
                 fail(n, outcome, effects);
         } else {
-                later(n, event->now_usec, effects, outcome_to_string(outcome)); /* and looks again whose it is */
+                later(n, event->now_usec, effects,
+                        outcome_to_string(outcome)); /* and looks again whose it is */
         }
 }
 
@@ -319,7 +325,8 @@ static void on_there(Node *n, const Event *event, Effects *effects)
                         enter(n, NODE_THERE, effects, "it is ours");
                 } else {
                         n->dirty = true;
-                        enter(n, NODE_OUT, effects, "it has changed hands"); /* the creation will tell whose it is */
+                        enter(n, NODE_OUT, effects,
+                                "it has changed hands"); /* the creation will tell whose it is */
                 }
                 break;
         case OUTCOME_NO_NODE: /* by hand: not at once, or whoever deletes the tree never comes to an end */
@@ -382,7 +389,8 @@ static void on_session(Node *n, const Event *event, Effects *effects)
         switch (event->session.change) {
         case SESSION_ATTACHED:
                 n->attached = true;
-                if (n->session_id != event->session.id && n->state != NODE_FAILED && n->state != NODE_RELEASED) {
+                if (n->session_id != event->session.id && n->state != NODE_FAILED &&
+                        n->state != NODE_RELEASED) {
                         n->watching = n->maybe_made = n->under_way = false;
                         n->dirty = true;
                         enter(n, NODE_OUT, effects, "a new session");

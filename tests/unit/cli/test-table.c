@@ -65,10 +65,11 @@ static void test_wide_and_combining_characters_are_counted_as_terminals_show_the
 {
         CLEANUP(table_deinit) Table table = {.headers = NULL, .n_columns = 2, .flexible = 0};
 
-        assert_int_equal(table_text_columns("\xe6\x97\xa5\xe6\x9c\xac"), 4);   /* two ideographs */
-        assert_int_equal(table_text_columns("e\xcc\x81"), 1);                  /* e and a combining acute */
-        assert_int_equal(table_text_columns("\xc3\xa4\xf0\x9f\x98\x80"), 3);   /* a umlaut, a face */
-        table_add(&table, COLOUR_NONE, "\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac");
+        assert_int_equal(table_text_columns("\xe6\x97\xa5\xe6\x9c\xac"), 4); /* two ideographs */
+        assert_int_equal(table_text_columns("e\xcc\x81"), 1);                /* e and a combining acute */
+        assert_int_equal(table_text_columns("\xc3\xa4\xf0\x9f\x98\x80"), 3); /* a umlaut, a face */
+        table_add(&table, COLOUR_NONE,
+                "\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5\xe6\x9c\xac");
         table_add(&table, COLOUR_NONE, "x");
         assert_prints(&table, &(Style){.width = 13},
                 "\xe6\x97\xa5\xe6\x9c\xac\xe6\x97\xa5...   x\n"); /* half of one does not fit */
@@ -79,10 +80,14 @@ static void test_what_could_move_the_cursor_is_not_printed(void **state)
         static const struct {
                 const char *text, *clean;
         } cases[] = {{"a\x1b[2Jb", "a?[2Jb"}, {"a\nb\rc\td", "a?b?c?d"}, {"\xff\xc3", "??"},
-                {"\xc2\x9b" "31m", "?31m"},         /* CSI in one character */
-                {"a\xe2\x80\xae" "b", "a?b"},       /* right-to-left override */
-                {"\xed\xa0\x80", "???"},            /* a surrogate */
-                {"\xc0\xaf", "??"},                 /* overlong */
+                {"\xc2\x9b"
+                 "31m",
+                        "?31m"}, /* CSI in one character */
+                {"a\xe2\x80\xae"
+                 "b",
+                        "a?b"},          /* right-to-left override */
+                {"\xed\xa0\x80", "???"}, /* a surrogate */
+                {"\xc0\xaf", "??"},      /* overlong */
                 {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"}, {"", ""}};
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -128,7 +133,8 @@ static void test_ages(void **state)
         char buf[AGE_STRING_MAX];
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-                assert_string_equal(age_to_string(now - cases[i].seconds * USEC_PER_SEC, now, buf), cases[i].text);
+                assert_string_equal(
+                        age_to_string(now - cases[i].seconds * USEC_PER_SEC, now, buf), cases[i].text);
         assert_string_equal(age_to_string(now + 90 * USEC_PER_SEC, now, buf), "in 1m");
         assert_string_equal(age_to_string(0, now, buf), "-");
 }

@@ -1,4 +1,5 @@
-/* An ephemeral kept alive, against one server, reply by reply; the last test loses replies and sessions at random. */
+/* An ephemeral kept alive, against one server, reply by reply; the last test loses replies and sessions at
+ * random. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -68,7 +69,9 @@ static void deliver_watches(Fixture *f)
                 Actor *a = watch.owner;
 
                 if (a->session == watch.session)
-                        step(f, a, (Event){.kind = EVENT_WATCH, .watch = {.tag = watch.tag, .kind = watch.kind, .path = watch.path}});
+                        step(f, a,
+                                (Event){.kind = EVENT_WATCH,
+                                        .watch = {.tag = watch.tag, .kind = watch.kind, .path = watch.path}});
         }
 }
 
@@ -145,8 +148,10 @@ static Actor *begin(Fixture *f, int i, const char *mark)
         Actor *a = &f->actors[i];
 
         a->mark = mark;
-        assert_int_equal(node_init(&a->node,
-                                 &(NodeConfig){.path = PATH, .pause_usec = 2 * SEC, .is_ours = is_ours, .userdata = a}),
+        assert_int_equal(
+                node_init(&a->node,
+                        &(NodeConfig){
+                                .path = PATH, .pause_usec = 2 * SEC, .is_ours = is_ours, .userdata = a}),
                 0);
         step(f, a, (Event){.kind = EVENT_START});
         return a;
