@@ -275,12 +275,20 @@ def watchdog(m):
 
 
 def killed(m):
-    """Once zksup alone is killed, once it and all its guards and drivers at once."""
-    for what, who in (("killed", "main"), ("killed with all guards", "all")):
+    """Once zksup alone is killed, once it and all its guards and drivers at once, once with all guards stopped: then nobody
+    is left to kill the commands but the last command of the service."""
+    kill = "systemctl kill -s {} --kill-whom={} zksup"
+    for what, script in (
+        ("killed", kill.format("KILL", "main")),
+        ("killed with all guards", kill.format("KILL", "all")),
+        ("killed with all stopped", f"{kill.format('STOP', 'main')}; kill -STOP $(pgrep -f '^zksup-guar[d]'); {kill.format('KILL', 'main')}"),
+    ):
         before, old = witnesses(m), m.show("zksup", "MainPID")
-        m.run(f"systemctl kill -s KILL --kill-whom={who} zksup")
+        m.run(script)
         recovery(m, what, before, old)
         say(f"{what}: it is back, and what ran before was dead")
+    assert "processes were left behind: they are killed" in m.run("journalctl -b -u zksup -o cat")
+    assert "served.service: what drove it is dead: it is killed" in m.run("journalctl -b -u zksup -o cat")
 
 
 class Pair:
