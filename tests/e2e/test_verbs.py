@@ -244,6 +244,24 @@ def test_the_supervisor_is_seen_by_who(daemon, run_zksup, kazoo, root):
     assert not kazoo.exists(path)
 
 
+def test_of_two_with_the_same_id_the_second_waits(up, run_zksup, kazoo, root, tmp_path):
+    text = 'session-timeout = "10s"\nhost = "twin"\nunit x {\n command = "sleep 600"\n start = manual\n}\n'
+    first = up(text, header="")
+    path = f"{root}/host/twin:up"
+    wait_for(lambda: kazoo.exists(path), 20, "the first shows itself")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/up.conf").write_text(text)
+    second = run_zksup("up", "--config", tmp_path / "other/up.conf", "--socket", "none", name="second")
+    second.wait_err("is somebody else's")
+    assert json.loads(kazoo.get(path)[0])["pid"] == first.zksup.pid
+    first.zksup.stop()
+
+    def is_seconds():
+        return kazoo.exists(path) and json.loads(kazoo.get(path)[0])["pid"] == second.pid
+
+    wait_for(is_seconds, 20, "the second shows itself")
+
+
 def test_the_daemon_reads_the_cluster_like_who(daemon, run_zksup):
     cluster = daemon.get("/v1/cluster")
     done = run_zksup("who", "--json")
