@@ -324,6 +324,17 @@ Config *config_free(Config *config)
         return NULL;
 }
 
+void config_swap_global(Config *a, Config *b)
+{
+        ConfigGlobal global = a->global;
+        void *owned = a->owned; /* its strings; units have their own */
+
+        a->global = b->global;
+        a->owned = b->owned;
+        b->global = global;
+        b->owned = owned;
+}
+
 ConfigUnit *config_find(const Config *config, const char *name)
 {
         for (size_t i = 0; i < config->n_units; i++)

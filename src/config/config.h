@@ -103,6 +103,8 @@ int config_load(Config **out, const char *file, TextBuffer *problems);
 int config_parse(Config **out, const char *text, const char *name, TextBuffer *problems);
 Config *config_free(Config *config);
 CLEANUP_DEFINE(Config, config_free);
+/* Exchanges what the two say of the supervisor itself; the units stay. */
+void config_swap_global(Config *a, Config *b);
 
 /* All settings that there are, for people: a paragraph each. */
 void config_describe(TextBuffer *text);

@@ -124,6 +124,15 @@ void daemon_override(const Daemon *daemon, ConfigGlobal *g)
         g->control = o->control ?: g->control;
 }
 
+/* What only a new start can change stays as it was at the start, strings included: units that are made from now on go by
+ * the root that all others go by, and the next reload, or another program, compares with what is in force. */
+static void take_config(Daemon *daemon, Config *config)
+{
+        config_swap_global(daemon->config, config);
+        config_free(daemon->config);
+        daemon->config = config;
+}
+
 int daemon_reload(Daemon *daemon, TextBuffer *summary, TextBuffer *problems)
 {
         CLEANUP(text_buffer_deinit) TextBuffer which = {0};
@@ -141,8 +150,7 @@ int daemon_reload(Daemon *daemon, TextBuffer *summary, TextBuffer *problems)
                 if (config_global_needs_restart(&daemon->config->global, &config->global, &which))
                         text_buffer_printf(summary, "not changed until zksup is started anew: %s\n", which.data ?: "");
                 fleet_apply(daemon->fleet, config, summary);
-                config_free(daemon->config);
-                daemon->config = config;
+                take_config(daemon, config);
                 daemon->reloads++;
                 daemon->reloaded_usec = clock_realtime_usec();
                 log_write_fields(LOG_LEVEL_NOTICE, &(LogFields){.event = LOG_EVENT_RELOADED},

@@ -156,6 +156,30 @@ def test_a_reload_adds_removes_keeps_and_changes_live(up):
     assert b"602" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
+def test_units_of_a_reload_go_by_what_is_in_force(up, zk, kazoo, root):
+    """What only a new start can change is compared with what was read at the start, and units that come later use that."""
+    def header(path):
+        return f'session-timeout = "10s"\nconnect = "{zk.connect}"\nroot = "{path}"\n'
+
+    def reload():
+        return daemon.post("/v1/reload")["summary"]
+
+    daemon = up(unit("old", SLEEP, 'lock = "a"'), header=header(root), connect=None)
+    daemon.wait_all("ready")
+    daemon.write(unit("old", SLEEP, 'lock = "a"') + unit("new", SLEEP, 'lock = "b"'))
+    reload()
+    daemon.wait_all("ready")
+    assert kazoo.get_children(f"{root}/lock/b")
+    daemon.header = header(f"{root}/elsewhere")
+    for name in "cd":
+        daemon.write(unit("old", SLEEP, f'lock = "{name}"') + unit("new", SLEEP, 'lock = "b"'))
+        assert "not changed until zksup is started anew: root" in reload()
+        wait_for(lambda: children(kazoo, f"{root}/lock/{name}"), 20, "the lock below the root of the start")  # noqa: B023
+    assert not kazoo.exists(f"{root}/elsewhere")
+    status, answer = daemon.ask("POST", "/v1/reexec")
+    assert status == 409 and "root" in answer["error"], answer
+
+
 def test_a_bad_file_changes_nothing_and_says_where_it_is_bad(up):
     daemon = up(unit("a") + unit("b"))
     daemon.wait_all("ready")
