@@ -39,9 +39,10 @@ def wait_for(what, condition, seconds=30):
 
 def make_tree(cache):
     """The tree, once: about three minutes, and 600 MB."""
-    tree = cache / "tree"
-    if (tree / "usr/share/java/zookeeper.jar").exists():
-        return tree
+    done, tree = cache / "tree", cache / "tree.new"
+    if done.exists():
+        return done
+    subprocess.run(["umount", str(tree / "proc")], stderr=subprocess.DEVNULL, check=False)  # of a run that was killed
     shutil.rmtree(tree, ignore_errors=True)
     cache.mkdir(parents=True, exist_ok=True)
     call("debootstrap", "--variant=minbase", f"--include={PACKAGES_EARLY}", "bookworm", str(tree))
@@ -60,7 +61,7 @@ def make_tree(cache):
     finally:
         call("umount", str(tree / "proc"))
     policy.unlink()
-    return tree
+    return tree.rename(done)
 
 
 def make_network():
