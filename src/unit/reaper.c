@@ -49,6 +49,16 @@ static int on_sigchld(sd_event_source *source, const struct signalfd_siginfo *si
         }
 }
 
+/* Ignored by whoever started us, the signal would reap behind our back. Only then: to set what is set already discards one
+ * that waits (sigaction(3p)), such as that of a guard that ended while we were executed in place of another zksup. */
+static void stop_ignoring(void)
+{
+        struct sigaction now;
+
+        if (sigaction(SIGCHLD, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+                signal(SIGCHLD, SIG_DFL);
+}
+
 int reaper_new(Reaper **out, sd_event *event)
 {
         CLEANUP(reaper_free) Reaper *r = NULL;
@@ -70,7 +80,7 @@ int reaper_new(Reaper **out, sd_event *event)
         sigemptyset(&set);
         sigaddset(&set, SIGCHLD);
         sigprocmask(SIG_BLOCK, &set, NULL);
-        signal(SIGCHLD, SIG_DFL); /* ignored by whoever started us, it would reap behind our back */
+        stop_ignoring();
         n = sd_event_add_signal(event, &r->source, SIGCHLD, on_sigchld, r);
         if (n < 0)
                 return n;
