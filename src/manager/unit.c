@@ -287,6 +287,15 @@ void unit_set_timing(Unit *unit, const Timing *timing)
                 lead_set_timing(unit->lead, timing);
 }
 
+/* Of a unit that holds something it is said by the first renewal that is acknowledged; others renew nothing. */
+static void resume_without_hold(Unit *unit)
+{
+        const UnitMachine *m = &unit->machine;
+
+        if (m->suspended && !m->tree && (m->gate == UNIT_GATE_CLOSED || m->gate == UNIT_GATE_ASKED))
+                unit_feed(unit, (UnitEvent){.type = UNIT_EVENT_RESUMED});
+}
+
 void unit_on_session(Unit *unit, const Event *event)
 {
         if (event->session.change == SESSION_SUSPENDED)
@@ -295,6 +304,8 @@ void unit_on_session(Unit *unit, const Event *event)
                 gate_on_session(unit->gate, event);
         else
                 unit_hold_on_session_without_gate(unit, event->session.change);
+        if (event->session.change == SESSION_ATTACHED)
+                resume_without_hold(unit);
         if (unit->lead)
                 lead_on_session(unit->lead, event);
 }

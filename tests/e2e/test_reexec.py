@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from harness import is_alive
+from tcp_proxy import Proxy
 from zk_server import SCALE, wait_for
 
 WORKS = ("running", "ready")
@@ -145,6 +146,27 @@ def test_guards_that_were_taken_over_are_supervised_on(up, contain):
         assert daemon.unit(name)["token"] == before[name]["token"]  # under the hold that it had
     reexec(daemon)
     assert daemon.zksup.stop() == 0
+
+
+def test_a_loss_of_contact_is_no_obstacle_afterwards(up, zk):
+    """Units that hold nothing renew nothing, by which the others know that there is contact again."""
+    proxy = Proxy(zk.port)
+    try:
+        other = up(unit("rival", SLEEP, 'lock = "b"'), name="other")
+        other.wait_unit("rival", *WORKS)
+        daemon = up(unit("holds", SLEEP, 'lock = "a"') + unit("waits", SLEEP, 'lock = "b"')
+                    + unit("rests", SLEEP, 'lock = "c"', "start = manual"), connect=proxy.connect)  # fmt: skip
+        daemon.wait_unit("holds", *WORKS)
+        daemon.wait_unit("waits", "gate")
+        suspended = lambda: {u["name"] for u in daemon.get("/v1/units?full=1")["units"] if u["suspended"]}  # noqa: E731
+        proxy.silence()
+        wait_for(lambda: suspended() == {"holds", "waits", "rests"}, 30, "it is noticed")
+        proxy.silence(False)
+        wait_for(lambda: not suspended(), 30, f"there is contact: {daemon.zksup!r}")
+        reexec(daemon)
+        daemon.wait_unit("holds", *WORKS)
+    finally:
+        proxy.stop()
 
 
 def test_a_moment_is_found_while_commands_come_and_go(up):
