@@ -6,7 +6,16 @@ import os
 import pathlib
 import socket
 
+from kazoo.exceptions import NoNodeError
 from zk_server import wait_for
+
+
+def children(kazoo, path):
+    """Of a znode; none if it is gone, as a container is some time after the last one in it."""
+    try:
+        return kazoo.get_children(path)
+    except NoNodeError:
+        return []
 
 
 class UnixConnection(http.client.HTTPConnection):

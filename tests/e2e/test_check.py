@@ -104,7 +104,7 @@ def test_what_the_ensemble_grants_is_told(check, zk, root, kazoo):
     assert lines_with(out, "a read takes: ") and lines_with(out, "a write takes: ")
     assert f"root: {root} is not there yet, and will be made in /" in out
     assert out.endswith("0 problems\n")
-    assert set(kazoo.get_children("/")) == before
+    assert set(kazoo.get_children("/")) <= before  # empty ones of other tests are collected meanwhile
 
 
 def test_a_timeout_that_is_not_granted_and_a_grace_that_does_not_fit_are_told(check, zk, root):

@@ -8,6 +8,7 @@ import stat
 import subprocess
 
 import pytest
+from daemon import children
 from harness import is_alive
 from tcp_proxy import Proxy
 from zk_server import SCALE, wait_for
@@ -98,7 +99,8 @@ def test_commands_holds_numbers_tokens_and_session_go_on(up, kazoo, root, tmp_pa
     other.wait_unit("rival", "gate")
     before = facts(daemon)
     environment = env_of(daemon.unit("both")["pid"])
-    line, hosts = kazoo.get_children(f"{root}/lock/k"), kazoo.get_children(f"{root}/host")
+    line = children(kazoo, f"{root}/lock/k")
+    hosts = wait_for(lambda: children(kazoo, f"{root}/host"), 20, "it says what it runs")
     count = beats.stat().st_size
     descriptors = set()
     for i in range(20):
@@ -109,8 +111,8 @@ def test_commands_holds_numbers_tokens_and_session_go_on(up, kazoo, root, tmp_pa
     assert max(descriptors) - min(descriptors) <= 2, descriptors  # but for connections of the moment
     assert facts(daemon) == before
     assert env_of(daemon.unit("both")["pid"]) == environment
-    assert sorted(kazoo.get_children(f"{root}/lock/k")) == sorted(line)  # nobody has lost its place
-    assert hosts and set(hosts) <= set(kazoo.get_children(f"{root}/host"))
+    assert sorted(children(kazoo, f"{root}/lock/k")) == sorted(line)  # nobody has lost its place
+    assert hosts and set(hosts) <= set(children(kazoo, f"{root}/host"))
     wait_for(lambda: beats.stat().st_size > count + 20, 10, "the beats go on")
     assert other.unit("rival")["state"] == "gate"
     # And it is still a supervisor: it renews, gives back, takes over, stops.
@@ -124,8 +126,8 @@ def test_commands_holds_numbers_tokens_and_session_go_on(up, kazoo, root, tmp_pa
     daemon.post("/v1/units/later/start")
     daemon.wait_unit("later", *WORKS)
     assert daemon.zksup.stop() == 0
-    assert kazoo.get_children(f"{root}/sequence/p") == []
-    assert kazoo.get_children(f"{root}/lock/k") == []
+    assert children(kazoo, f"{root}/sequence/p") == []
+    assert children(kazoo, f"{root}/lock/k") == []
 
 
 @pytest.mark.parametrize("contain", ["auto", "subreaper"])
@@ -301,7 +303,7 @@ exec {real} "$@"
     again = daemon.wait_unit("web", *WORKS)
     assert not is_alive(first["pid"]) and again["pid"] != first["pid"]
     assert env_of(again["pid"])["ZK_LOCK"] == "z"
-    wait_for(lambda: kazoo.get_children(f"{root}/lock/k") == [], 20, "its place in line is left")
+    wait_for(lambda: children(kazoo, f"{root}/lock/k") == [], 20, "its place in line is left")
     assert not kazoo.exists(f"{root}/record/lock/k")
     assert daemon.unit("other")["pid"] == other["pid"]
 

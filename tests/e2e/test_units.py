@@ -6,10 +6,9 @@ import pathlib
 import signal
 
 import pytest
-from daemon import Daemon
+from daemon import Daemon, children
 from harness import is_alive
 from kazoo.client import KazooClient
-from kazoo.exceptions import NoNodeError
 from kazoo.security import OPEN_ACL_UNSAFE, make_acl
 from tcp_proxy import Proxy
 from zk_server import wait_for
@@ -43,14 +42,6 @@ def wait_states(daemon, expected, deadline=20):
 
 def gates_of(daemon, name):
     return {g["kind"]: g for g in daemon.unit(name)["gates"]}
-
-
-def children(kazoo, path):
-    """Empty containers are collected by the server."""
-    try:
-        return kazoo.get_children(path)
-    except NoNodeError:
-        return []
 
 
 # --- several that want the same ----------------------------------------------------------------------

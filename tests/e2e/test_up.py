@@ -8,9 +8,8 @@ import tempfile
 import types
 
 import pytest
-from daemon import Daemon
+from daemon import Daemon, children
 from harness import is_alive
-from kazoo.exceptions import NoNodeError
 from zk_server import wait_for
 
 WORKS = ("running", "ready")
@@ -20,14 +19,6 @@ SLEEP = 'command = {"sleep", "600"}'
 def env_of(pid):
     text = pathlib.Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
     return dict(entry.split("=", 1) for entry in text.split("\0") if "=" in entry)
-
-
-def children(kazoo, path):
-    """Of a znode; none if it is gone, as a container is when nothing is in it."""
-    try:
-        return kazoo.get_children(path)
-    except NoNodeError:
-        return []
 
 
 def unit(name, *lines):
