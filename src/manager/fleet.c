@@ -252,6 +252,9 @@ static void change(FleetUnit *u, ConfigUnit *settings, TextBuffer *summary)
                 }
                 unit_set_policy(u->unit, &policy);
                 text_buffer_printf(summary, "%s: changed while it runs: %s\n", settings->name, which.data ?: "");
+        } else if (!u->unit && kind == CONFIG_SAME) {
+                u->rebuild = true;
+                text_buffer_printf(summary, "%s: tried again\n", settings->name);
         } else if (kind != CONFIG_SAME) {
                 u->rebuild = true;
                 text_buffer_printf(summary, "%s: %s: %s\n", settings->name, u->wanted ? "restarted" : "changed",
