@@ -14,6 +14,7 @@ struct Spawn {
         void *userdata;
 
         ReaperWatch watch;
+        ReaperWatch care; /* after the end of the guard, while its tree is not proved empty */
         int socket_fd;
         sd_event_source *io, *timer;
         unsigned slot;

@@ -17,11 +17,15 @@
 /* While the tree of a lost guard is killed from here: how often to look. */
 #define LOST_RETRY_USEC 2000
 
+/* No child has it, so a watch of it is heard of when the reaper ends. */
+#define NO_PROCESS 0
+
 void spawn_private_free(Spawn *s)
 {
         sd_event_source_disable_unref(s->io);
         sd_event_source_disable_unref(s->timer);
         reaper_unwatch(&s->watch);
+        reaper_unwatch(&s->care);
         fd_close(s->socket_fd);
         fd_close(s->kill_fd);
         fd_close(s->events_fd);
@@ -198,6 +202,16 @@ int spawn_private_on_timer(sd_event_source *source, uint64_t usec, void *userdat
         return 0;
 }
 
+/* The guard is dead, its tree not yet proved empty, and the reaper goes: nothing will prove it any more. */
+static void on_reaper_end(ReaperWatch *care, int code, int status)
+{
+        Spawn *s = CONTAINER_OF(care, Spawn, care);
+
+        s->over = true;
+        if (s->freed)
+                spawn_private_free(s);
+}
+
 void spawn_private_on_guard(ReaperWatch *watch, int code, int status)
 {
         Spawn *s = CONTAINER_OF(watch, Spawn, watch);
@@ -214,6 +228,8 @@ void spawn_private_on_guard(ReaperWatch *watch, int code, int status)
         empty = kill_round(s); /* before anything that may take its time */
         if (s->dead)
                 drain(s);
+        if (s->dead && !empty)
+                reaper_watch(s->reaper, &s->care, NO_PROCESS, on_reaper_end);
         if (first)
                 emit(s, (SpawnEvent){.type = SPAWN_GUARD_LOST});
         conclude(s, empty);

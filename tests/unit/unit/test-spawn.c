@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -154,6 +155,23 @@ static Rig *rig_new(enum ContainMode mode)
         return rig;
 }
 
+/* A guard that is ending yet would be a stranger's child to the next rig, which would wait for its end before it
+ * takes a tree for empty. */
+static void reap_all(void)
+{
+        uint64_t until = clock_boottime_usec() + WAIT * factor();
+        struct timespec look = {.tv_nsec = 10000000};
+        sigset_t set;
+        pid_t pid;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGCHLD);
+        while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0 && clock_boottime_usec() < until)
+                if (pid == 0)
+                        (void)sigtimedwait(&set, NULL, &look);
+        assert_int_equal(pid, -1);
+}
+
 static void rig_free(Rig *rig)
 {
         spawn_free(rig->spawn);
@@ -161,6 +179,7 @@ static void rig_free(Rig *rig)
         lease_page_free(rig->page);
         sd_event_unref(rig->event);
         free(rig);
+        reap_all();
 }
 
 static void rig_spawn_config(Rig *rig, SpawnConfig *config)
@@ -731,6 +750,20 @@ static void the_loss_of_an_idle_guard_is_told(void **state)
         rig_free(rig);
 }
 
+/* What is ending yet, and not a spawn's that is still used, is freed with the reaper: a sanitizer sees it. */
+static void a_spawn_that_waits_for_the_last_of_its_tree_ends_with_the_reaper(void **state)
+{
+        Rig *rig = rig_new(CONTAIN_SUBREAPER);
+
+        rig_spawn(rig, "ignore-term", NULL);
+        if (fork() == 0) /* to the reaper an orphan: of which tree it cannot know */
+                for (;;)
+                        pause();
+        kill(spawn_guard_pid(rig->spawn), SIGKILL);
+        await(rig, SPAWN_GUARD_LOST);
+        rig_free(rig);
+}
+
 static void the_loss_of_one_guard_leaves_the_others_alone(void **state)
 {
         Rig *rig = rig_new(CONTAIN_SUBREAPER);
@@ -787,6 +820,7 @@ int main(void)
                 cmocka_unit_test(freeing_a_spawn_kills_what_runs),
                 cmocka_unit_test(the_loss_of_an_idle_guard_is_told),
                 cmocka_unit_test(a_guard_without_its_group_is_of_no_use_and_says_so),
+                cmocka_unit_test(a_spawn_that_waits_for_the_last_of_its_tree_ends_with_the_reaper),
                 cmocka_unit_test(the_loss_of_one_guard_leaves_the_others_alone),
         };
 
