@@ -277,8 +277,3 @@ void host_on_session(Host *host, const Event *event)
 {
         step(host, event);
 }
-
-const char *host_id(const Host *host)
-{
-        return host->id;
-}

@@ -38,5 +38,3 @@ void host_on_session(Host *host, const Event *event);
 /* SNAPSHOT is read here. May be called at every change of a unit: what is the same is not written again, and
  * what differs is written at most every two seconds, more rarely when there is much of it. */
 void host_set(Host *host, const Snapshot *snapshot);
-/* The ID. */
-const char *host_id(const Host *host);

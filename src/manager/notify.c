@@ -103,22 +103,6 @@ void notify_stopping(void)
         (void)send_state("STOPPING=1");
 }
 
-void notify_extend(uint64_t usec)
-{
-        char state[60];
-
-        snprintf(state, sizeof(state), "EXTEND_TIMEOUT_USEC=%" PRIu64, usec);
-        (void)send_state(state);
-}
-
-void notify_errno(int error)
-{
-        char state[40];
-
-        snprintf(state, sizeof(state), "ERRNO=%d", error);
-        (void)send_state(state);
-}
-
 void notify_status(const char *text)
 {
         CLEANUP_STRING state = NULL;

@@ -14,10 +14,6 @@ void notify_put_back(void);
 void notify_ready(void);
 void notify_reloading(void); /* until notify_ready() */
 void notify_stopping(void);
-/* What is under way, a start, a reload or a stop, may take so much longer from now on. */
-void notify_extend(uint64_t usec);
-/* Why we are about to end: a positive errno. */
-void notify_errno(int error);
 /* How often a sign of life is wanted at the latest (WATCHDOG_USEC); 0: none is. */
 uint64_t notify_watchdog_usec(void);
 void notify_watchdog(void);

@@ -156,7 +156,6 @@ int plan_init(Plan *plan, const PlanContext *context, const ConfigUnit *settings
 void plan_deinit(Plan *plan)
 {
         zone_free(plan->zone);
-        free(plan->self);
         free(plan->socket);
         *plan = (Plan){0};
 }

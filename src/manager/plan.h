@@ -21,8 +21,7 @@ typedef struct Plan {
         Zone *zone;
         LeadConfig lead;
         char id[RANDOM_ID_MAX];
-        char *service[4]; /* the command of a unit that drives a systemd service */
-        char *self;
+        char *service[2]; /* stands for the command of a unit that drives a systemd service */
         char *socket; /* "ZKSUP_SOCKET=..." */
         char *env[2];
 } Plan;
